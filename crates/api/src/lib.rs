@@ -1,0 +1,1 @@
+//! Wire types of the Hallpass API, and the problem document of each error code.

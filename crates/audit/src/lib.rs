@@ -1,0 +1,1 @@
+//! The audit trail: records, chain, group commit, segments, verification.

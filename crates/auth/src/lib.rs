@@ -1,0 +1,1 @@
+//! Credentials in, callers out: API keys, JWTs, session cookies.

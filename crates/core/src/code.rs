@@ -1,0 +1,161 @@
+//! The stable codes of everything that can be refused or fail.
+
+/// Why a request was not granted: one word, the same in answers, audit,
+/// metrics and documentation.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    strum::EnumIter,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Code {
+    /// The trail can't be written, so nothing may be done.
+    AuditUnavailable,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body is over the limit.
+    BodyTooLarge,
+    /// A cookie-authenticated request came from another site.
+    CrossSiteRequest,
+    /// The credential's time is over.
+    ExpiredCredential,
+    /// `expires_after.seconds` is outside what OpenAI or the profile allows.
+    ExpiryOutOfRange,
+    /// Something failed inside Hallpass.
+    Internal,
+    /// The credential is wrong.
+    InvalidCredential,
+    /// The body is not JSON.
+    InvalidJson,
+    /// A member's value is not of the right kind.
+    InvalidMember,
+    /// The credential can't be read.
+    MalformedCredential,
+    /// The route has no such method.
+    MethodNotAllowed,
+    /// The request carries no credential.
+    MissingCredential,
+    /// The profile or the role does not allow this mode.
+    ModeNotAllowed,
+    /// This server does not serve this mode.
+    ModeUnavailable,
+    /// There is no such thing, or it is not the caller's.
+    NotFound,
+    /// The server is over its capacity.
+    Overloaded,
+    /// A session member the profile does not let a caller change.
+    OverrideNotAllowed,
+    /// OpenAI refused the value of an allowed override.
+    OverrideRejected,
+    /// No role of the caller allows this.
+    PermissionDenied,
+    /// No role of the caller allows this profile.
+    ProfileNotAllowed,
+    /// A limit of the caller, the profile or the server is reached.
+    RateLimited,
+    /// The credential was revoked.
+    RevokedCredential,
+    /// The profile asks for a session id and none was given.
+    SessionIdRequired,
+    /// The session id is not the one the credential is bound to.
+    SessionMismatch,
+    /// The server is stopping.
+    ShuttingDown,
+    /// A store can't be reached.
+    StoreUnavailable,
+    /// A member Hallpass does not know.
+    UnknownMember,
+    /// There is no such profile.
+    UnknownProfile,
+    /// The body's type is not `application/json`.
+    UnsupportedMediaType,
+    /// OpenAI's answer was cut, malformed, too large or not plausible.
+    UpstreamBadAnswer,
+    /// OpenAI refuses the operator's project or region.
+    UpstreamForbidden,
+    /// OpenAI refuses the operator's standard key.
+    UpstreamKeyRefused,
+    /// The operator's OpenAI account has no credit left.
+    UpstreamQuotaExhausted,
+    /// OpenAI limits the operator's rate.
+    UpstreamRateLimited,
+    /// OpenAI refused the profile's session configuration.
+    UpstreamRejected,
+    /// OpenAI did not answer in time.
+    UpstreamTimeout,
+    /// OpenAI answered that it is unwell.
+    UpstreamUnavailable,
+    /// OpenAI can't be connected to.
+    UpstreamUnreachable,
+}
+
+impl Code {
+    /// The code as it is written everywhere.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether the fault lies with the credential.
+    #[must_use]
+    pub const fn is_unauthenticated(self) -> bool {
+        matches!(
+            self,
+            Self::ExpiredCredential
+                | Self::InvalidCredential
+                | Self::MalformedCredential
+                | Self::MissingCredential
+                | Self::RevokedCredential
+        )
+    }
+
+    /// Whether Hallpass or OpenAI failed, rather than refused.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::AuditUnavailable
+                | Self::Internal
+                | Self::Overloaded
+                | Self::ShuttingDown
+                | Self::StoreUnavailable
+                | Self::UpstreamBadAnswer
+                | Self::UpstreamForbidden
+                | Self::UpstreamKeyRefused
+                | Self::UpstreamQuotaExhausted
+                | Self::UpstreamRateLimited
+                | Self::UpstreamRejected
+                | Self::UpstreamTimeout
+                | Self::UpstreamUnavailable
+                | Self::UpstreamUnreachable
+        )
+    }
+
+    /// Whether the same request may succeed a moment later.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::AuditUnavailable
+                | Self::BodyTimeout
+                | Self::Overloaded
+                | Self::RateLimited
+                | Self::ShuttingDown
+                | Self::StoreUnavailable
+                | Self::UpstreamBadAnswer
+                | Self::UpstreamRateLimited
+                | Self::UpstreamTimeout
+                | Self::UpstreamUnavailable
+                | Self::UpstreamUnreachable
+        )
+    }
+}

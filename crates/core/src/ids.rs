@@ -1,0 +1,178 @@
+//! Identifiers, one type for each thing that has one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest accepted subject, session id or request id, in bytes.
+pub const MAX_ID_BYTES: usize = 256;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// The text is empty.
+    #[error("is empty")]
+    Empty,
+    /// The text is longer than [`MAX_ID_BYTES`].
+    #[error("is longer than {MAX_ID_BYTES} bytes")]
+    TooLong,
+    /// The text has a control character.
+    #[error("has a control character")]
+    Control,
+}
+
+fn check(text: &str) -> Result<(), InvalidId> {
+    if text.is_empty() {
+        return Err(InvalidId::Empty);
+    }
+    if text.len() > MAX_ID_BYTES {
+        return Err(InvalidId::TooLong);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(InvalidId::Control);
+    }
+    Ok(())
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// Takes a text that is not empty, not over-long, and has no control character.
+            ///
+            /// # Errors
+            ///
+            /// [`InvalidId`] says which of the three it is.
+            pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
+                let text = text.into();
+                check(&text)?;
+                Ok(Self(text.into_boxed_str()))
+            }
+
+            /// The identifier as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($name), self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0.into_string()
+            }
+        }
+    };
+}
+
+id! {
+    /// The app's own id of a user, or the name of a service.
+    Subject
+}
+id! {
+    /// The app's own id of an interview.
+    SessionId
+}
+id! {
+    /// The id a request carries through logs, audit and answers.
+    RequestId
+}
+id! {
+    /// The id of one grant: `gr_` and 128 random bits.
+    GrantId
+}
+id! {
+    /// The id all refreshes of one first grant share: `ln_` and 128 random bits.
+    LineageId
+}
+id! {
+    /// The name of a profile in the configuration.
+    ProfileName
+}
+id! {
+    /// The name of a role in the configuration.
+    RoleName
+}
+id! {
+    /// The id of the credential a caller used: an API key's id, or the name of
+    /// the configured issuer or cookie.
+    CredentialId
+}
+
+/// Lower-case hexadecimal of some bytes.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+impl GrantId {
+    /// Makes an id of 128 random bits.
+    #[must_use]
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        Self(format!("gr_{}", hex(&bits)).into_boxed_str())
+    }
+}
+
+impl LineageId {
+    /// Makes an id of 128 random bits.
+    #[must_use]
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        Self(format!("ln_{}", hex(&bits)).into_boxed_str())
+    }
+}
+
+impl RequestId {
+    /// Makes an id of 128 random bits.
+    #[must_use]
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        Self(format!("req_{}", hex(&bits)).into_boxed_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_refuses_what_could_break_a_log_line() {
+        assert_eq!(Subject::new(""), Err(InvalidId::Empty));
+        assert_eq!(Subject::new("a\nb"), Err(InvalidId::Control));
+        assert_eq!(Subject::new("x".repeat(257)), Err(InvalidId::TooLong));
+        assert_eq!(Subject::new("user-1").unwrap().as_str(), "user-1");
+    }
+
+    #[test]
+    fn a_grant_id_holds_all_its_bits() {
+        let id = GrantId::from_random([0xab; 16]);
+        assert_eq!(id.as_str(), format!("gr_{}", "ab".repeat(16)));
+    }
+}

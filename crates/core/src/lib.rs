@@ -1,0 +1,27 @@
+//! Values, rules, ports and the pipeline of Hallpass.
+//!
+//! Everything here is arithmetic, types and traits: no sockets, files, runtimes
+//! or databases. The adapters in the other crates implement the traits of
+//! [`ports`]; the [`pipeline`] is the only way from a request to a secret.
+
+pub mod audit;
+pub mod caller;
+pub mod code;
+pub mod expiry;
+pub mod grant;
+pub mod hash;
+pub mod ids;
+pub mod key;
+pub mod overrides;
+pub mod permission;
+pub mod pipeline;
+pub mod policy;
+pub mod ports;
+pub mod profile;
+pub mod quota;
+pub mod refusal;
+pub mod request;
+pub mod role;
+pub mod secret;
+
+pub use jiff::Timestamp;

@@ -1,0 +1,2 @@
+//! The Hallpass server.
+fn main() {}

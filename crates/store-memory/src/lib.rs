@@ -1,0 +1,1 @@
+//! Embedded and volatile stores: quotas.

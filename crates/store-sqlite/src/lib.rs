@@ -1,0 +1,1 @@
+//! Embedded and durable stores: API keys and grants.

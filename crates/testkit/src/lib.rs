@@ -1,0 +1,1 @@
+//! Test support: contract suites, clocks, fixtures.

@@ -1,0 +1,1 @@
+//! The way to OpenAI: wire types, calls, deadlines, error table.
