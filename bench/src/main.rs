@@ -1,0 +1,2 @@
+//! The load generator, the simulated upstream and the peers of the benchmark.
+fn main() {}

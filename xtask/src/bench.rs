@@ -1,0 +1,70 @@
+//! `cargo xtask bench`: the release build, then the benchmark itself.
+use std::{ffi::OsString, path::PathBuf, process::Command};
+
+use anyhow::{Context, Result};
+
+use crate::run::{cargo, output, root, run};
+
+/// Arguments of `cargo xtask bench`.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Args {
+    /// Passed to the benchmark: `mint`, then its options; `--help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    benchmark: Vec<OsString>,
+}
+
+/// Builds for release and runs the benchmark with the arguments given.
+pub(crate) fn bench(args: &Args) -> Result<()> {
+    let mut build = cargo(&["build", "--release", "--locked"]);
+    build.args(["--package", "hallpass-bench"]);
+    if measures_hallpass(&args.benchmark) {
+        build.args(["--package", "hallpass"]);
+    }
+    run(&mut build)?;
+    let benchmark = target_folder()?.join("release/hallpass-bench");
+    run(Command::new(benchmark).args(&args.benchmark))
+}
+
+/// Whether `--only` leaves Hallpass in, so that it has to be built too.
+fn measures_hallpass(args: &[OsString]) -> bool {
+    let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return false;
+    }
+    let separate = args.iter().skip_while(|arg| *arg != "--only").nth(1);
+    let joined = args.iter().find_map(|arg| arg.strip_prefix("--only="));
+    joined
+        .or(separate.map(AsRef::as_ref))
+        .is_none_or(|only| only.split(',').any(|peer| peer == "hallpass"))
+}
+
+fn target_folder() -> Result<PathBuf> {
+    let metadata = output(&mut cargo(&["metadata", "--no-deps", "--format-version=1"]))?;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata)?;
+    let folder = metadata["target_directory"]
+        .as_str()
+        .context("cargo metadata names no target folder")?;
+    Ok(root().join(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(line: &str) -> bool {
+        let args: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        measures_hallpass(&args)
+    }
+
+    #[test]
+    fn hallpass_is_built_unless_left_out() {
+        assert!(measured("mint"));
+        assert!(measured("mint --rounds 1"));
+        assert!(measured("mint --only hallpass,forwarder"));
+        assert!(measured("mint --only=nginx,hallpass --rounds 1"));
+        assert!(!measured("mint --only forwarder"));
+        assert!(!measured("mint --only=nginx,express"));
+        assert!(!measured("mint --help"));
+    }
+}
