@@ -39,7 +39,7 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        pub struct $name(pub(crate) Box<str>);
 
         impl $name {
             /// Takes a text that is not empty, not over-long, and has no control character.

@@ -4,7 +4,17 @@ use std::{fmt, str::FromStr};
 
 /// One thing a caller may do.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::EnumIter, strum::EnumString, strum::IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::EnumIter,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 pub enum Permission {
     /// Obtain client secrets.
@@ -93,7 +103,9 @@ impl FromStr for PermissionRule {
         if let Ok(exact) = Permission::from_str(text) {
             return Ok(Self::Exact(exact));
         }
-        let area = text.strip_suffix('*').filter(|prefix| prefix.ends_with(':'));
+        let area = text
+            .strip_suffix('*')
+            .filter(|prefix| prefix.ends_with(':'));
         match area {
             Some(prefix) if Permission::iter().any(|p| p.as_str().starts_with(prefix)) => {
                 Ok(Self::Area(prefix.into()))

@@ -20,7 +20,7 @@ pub struct Refusal {
     /// How long to wait before trying again.
     pub retry_after: Option<Duration>,
     /// The state of the limit that refused.
-    pub limit: Option<LimitState>,
+    pub limit: Option<Box<LimitState>>,
 }
 
 impl Refusal {

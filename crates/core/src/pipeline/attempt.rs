@@ -1,0 +1,89 @@
+//! A mint that was announced: it always gets a final record.
+
+use std::sync::Arc;
+
+use crate::{
+    audit::{AuditEvent, Outcome, Phase, UpstreamFacts},
+    grant::Grant,
+    ports::{AuditLog, AuditReceipt, AuditUnavailable, Clock},
+};
+
+/// An announced mint, from its durable intent to its outcome.
+///
+/// When the caller goes away in between, dropping the attempt queues the
+/// outcome "abandoned": the trail never holds an intent a living process left
+/// unanswered.
+pub struct Attempt {
+    audit: Arc<dyn AuditLog>,
+    clock: Arc<dyn Clock>,
+    intent: Option<Box<AuditEvent>>,
+}
+
+impl Attempt {
+    /// Writes the intent; durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditUnavailable`] when the trail can't be written: nothing may be tried.
+    pub(super) async fn announce(
+        audit: Arc<dyn AuditLog>,
+        clock: Arc<dyn Clock>,
+        intent: AuditEvent,
+    ) -> Result<Self, AuditUnavailable> {
+        let durable = audit.append(intent.clone());
+        let mut attempt = Self {
+            audit,
+            clock,
+            intent: Some(Box::new(intent)),
+        };
+        if let Err(error) = durable.await {
+            attempt.intent = None;
+            return Err(error);
+        }
+        Ok(attempt)
+    }
+
+    /// Writes the outcome; durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditUnavailable`] when the trail can't be written: no secret may leave.
+    pub(super) async fn close(
+        mut self,
+        outcome: Outcome,
+        grant: Option<Arc<Grant>>,
+        upstream: UpstreamFacts,
+    ) -> Result<AuditReceipt, AuditUnavailable> {
+        let Some(event) = self.finish(outcome, grant, Some(upstream)) else {
+            return Err(AuditUnavailable("the attempt was closed before".to_owned()));
+        };
+        self.audit.append(event).await
+    }
+
+    fn finish(
+        &mut self,
+        outcome: Outcome,
+        grant: Option<Arc<Grant>>,
+        upstream: Option<UpstreamFacts>,
+    ) -> Option<AuditEvent> {
+        let mut event = *self.intent.take()?;
+        event.time = self.clock.now();
+        event.phase = Phase::Outcome;
+        event.outcome = outcome;
+        event.grant = grant;
+        event.upstream = upstream;
+        Some(event)
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let orphan = UpstreamFacts {
+            orphan_possible: true,
+            ..UpstreamFacts::default()
+        };
+        if let Some(event) = self.finish(Outcome::Abandoned, None, Some(orphan)) {
+            drop(self.audit.append(event));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The parts a request passes through, and its first step.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::steps::Authenticated;
+use crate::{
+    audit::{Action, AuditEvent, Outcome},
+    caller::{AuthFailure, Authentication, Presented},
+    code::Code,
+    hash::Hasher,
+    policy::Policy,
+    ports::{AuditLog, Authenticator, Clock, Grants, Ids, Minter, Quotas},
+    refusal::Refusal,
+    request::RequestFacts,
+};
+
+/// What a [`Broker`] is made of.
+pub struct Parts {
+    /// Finds out who asks.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Who may have what.
+    pub policy: Arc<Policy>,
+    /// Keeps the trail.
+    pub audit: Arc<dyn AuditLog>,
+    /// Counts what callers use.
+    pub quotas: Arc<dyn Quotas>,
+    /// The registry of grants.
+    pub grants: Arc<dyn Grants>,
+    /// Obtains secrets from OpenAI.
+    pub minter: Arc<dyn Minter>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub ids: Arc<dyn Ids>,
+    /// Hashes sensitive values for registry and trail.
+    pub value_hasher: Hasher,
+    /// Hashes subjects for `OpenAI-Safety-Identifier`.
+    pub safety_hasher: Hasher,
+    /// How long a whole mint may take.
+    pub mint_deadline: Duration,
+}
+
+/// Takes requests from a credential to a secret.
+pub struct Broker {
+    pub(super) parts: Parts,
+    policy: ArcSwap<Policy>,
+}
+
+impl Broker {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let policy = ArcSwap::new(parts.policy.clone());
+        Self { parts, policy }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn policy(&self) -> Guard<Arc<Policy>> {
+        self.policy.load()
+    }
+
+    /// Puts other rules in force; requests under way keep theirs.
+    pub fn set_policy(&self, policy: Arc<Policy>) {
+        self.policy.store(policy);
+    }
+
+    /// The trail, for events that are no request's.
+    #[must_use]
+    pub fn audit(&self) -> &Arc<dyn AuditLog> {
+        &self.parts.audit
+    }
+
+    /// The registry of grants.
+    #[must_use]
+    pub fn grants(&self) -> &Arc<dyn Grants> {
+        &self.parts.grants
+    }
+
+    /// The clock everything here goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.parts.clock
+    }
+
+    /// Where ids come from.
+    #[must_use]
+    pub fn ids(&self) -> &Arc<dyn Ids> {
+        &self.parts.ids
+    }
+
+    /// Finds out who sends a request.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`], recorded, when the request carries no credential or a bad
+    /// one.
+    pub async fn authenticate(
+        &self,
+        request: Arc<RequestFacts>,
+        presented: &Presented<'_>,
+    ) -> Result<Authenticated<'_>, Refusal> {
+        match self.parts.authenticator.authenticate(presented).await {
+            Authentication::Authenticated(caller) => {
+                Ok(Authenticated::new(self, request, Arc::new(caller)))
+            }
+            Authentication::Failed(failure) => Err(self.refuse_credential(request, failure).await),
+            Authentication::NotRequested => {
+                let refusal = Refusal::new(
+                    Code::MissingCredential,
+                    "This request carries no credential. Send \"Authorization: Bearer …\" with an API key or a JWT, or the app's session cookie.",
+                );
+                Err(self.refuse(request, Action::Authenticate, refusal).await)
+            }
+        }
+    }
+
+    /// Records a request that ends before anyone is authenticated.
+    ///
+    /// The refusal comes back, or the one that says the trail can't be written.
+    pub async fn refuse(
+        &self,
+        request: Arc<RequestFacts>,
+        action: Action,
+        refusal: Refusal,
+    ) -> Refusal {
+        let mut event = AuditEvent::outcome(self.parts.clock.now(), action, outcome_of(&refusal));
+        event.request = Some(request);
+        self.recorded(event, refusal).await
+    }
+
+    async fn refuse_credential(&self, request: Arc<RequestFacts>, failure: AuthFailure) -> Refusal {
+        let refusal =
+            Refusal::new(failure.code, credential_sentence(failure.code)).internal(failure.detail);
+        let outcome = Outcome::Refused {
+            code: failure.code,
+            reason: Some(failure.reason.to_owned()),
+        };
+        let mut event = AuditEvent::outcome(self.parts.clock.now(), Action::Authenticate, outcome);
+        event.request = Some(request);
+        event.credential = failure.credential;
+        event.facts = vec![("scheme", failure.scheme.to_string())];
+        self.recorded(event, refusal).await
+    }
+
+    /// Waits until a final record is durable, then gives the refusal back.
+    pub(super) async fn recorded(&self, event: AuditEvent, refusal: Refusal) -> Refusal {
+        match self.parts.audit.append(event).await {
+            Ok(_) => refusal,
+            Err(error) => audit_unavailable(&error.to_string()),
+        }
+    }
+}
+
+/// The outcome a refusal is recorded as.
+pub(super) fn outcome_of(refusal: &Refusal) -> Outcome {
+    let (code, reason) = (refusal.code, refusal.internal.clone());
+    if code.is_failure() {
+        return Outcome::Failed { code, reason };
+    }
+    let reason = reason.or_else(|| refusal.member.clone());
+    Outcome::Refused { code, reason }
+}
+
+/// The refusal of everything while the trail can't be written.
+pub(super) fn audit_unavailable(internal: &str) -> Refusal {
+    let text = "The server can't write its audit trail, so it issues no credentials. Try again later; the operator has been told.";
+    Refusal::new(Code::AuditUnavailable, text)
+        .internal(internal)
+        .retry_after(Duration::from_secs(5))
+}
+
+fn credential_sentence(code: Code) -> &'static str {
+    match code {
+        Code::ExpiredCredential => {
+            "The credential's time is over. Sign in again, or send a newer one."
+        }
+        Code::RevokedCredential => "The credential was revoked. Ask the operator for another.",
+        Code::MalformedCredential => {
+            "The credential can't be read. Send \"Authorization: Bearer …\" with a whole API key or JWT, or the app's session cookie unchanged."
+        }
+        _ => "The credential is not valid here. Check that it is whole and meant for this server.",
+    }
+}

@@ -1,0 +1,235 @@
+//! What the core needs from outside, as small traits.
+//!
+//! Each has an embedded and a distributed form and one contract both must pass.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+
+use crate::{
+    Timestamp,
+    audit::{AuditEvent, UpstreamFacts},
+    caller::{Authentication, Presented},
+    grant::Grant,
+    hash::KeyedHash,
+    ids::{CredentialId, GrantId, LineageId, ProfileName, RequestId, RoleName, SessionId, Subject},
+    key::KeyKind,
+    profile::SessionConfig,
+    quota::{Charge, Exceeded, LimitState},
+    refusal::Refusal,
+    secret::ClientSecret,
+};
+
+/// A future that owns what it needs.
+pub type OwnedFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The wall clock's time.
+    fn now(&self) -> Timestamp;
+}
+
+/// Gives random bytes and the ids made of them.
+pub trait Ids: Send + Sync {
+    /// Fills a buffer with unpredictable bytes.
+    fn fill(&self, buffer: &mut [u8]);
+
+    /// A new grant's id.
+    fn grant_id(&self) -> GrantId {
+        let mut bits = [0; 16];
+        self.fill(&mut bits);
+        GrantId::from_random(bits)
+    }
+
+    /// A new lineage's id.
+    fn lineage_id(&self) -> LineageId {
+        let mut bits = [0; 16];
+        self.fill(&mut bits);
+        LineageId::from_random(bits)
+    }
+
+    /// A new request's id.
+    fn request_id(&self) -> RequestId {
+        let mut bits = [0; 16];
+        self.fill(&mut bits);
+        RequestId::from_random(bits)
+    }
+}
+
+/// Finds out who sends a request.
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// Asks each scheme in turn; a bad credential ends the chain.
+    async fn authenticate(&self, presented: &Presented<'_>) -> Authentication;
+}
+
+/// A stored API key: everything but the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The public id.
+    pub id: CredentialId,
+    /// What it is for.
+    pub kind: KeyKind,
+    /// The name its maker gave it; the subject of its callers.
+    pub name: Subject,
+    /// The keyed hash of the whole key.
+    pub hash: KeyedHash,
+    /// The roles it gives.
+    pub roles: Vec<RoleName>,
+    /// Networks it may be used from, as CIDR; empty means any.
+    pub networks: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Option<Timestamp>,
+    /// When it was withdrawn.
+    pub revoked_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// The key that takes its place.
+    pub replaced_by: Option<CredentialId>,
+}
+
+/// A store can't do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// Finds and keeps API keys.
+#[async_trait]
+pub trait KeyDirectory: Send + Sync {
+    /// The key of this id, revoked and expired ones too.
+    async fn find(&self, id: &CredentialId) -> Result<Option<StoredKey>, StoreError>;
+    /// Keeps a new key.
+    async fn insert(&self, key: &StoredKey) -> Result<(), StoreError>;
+    /// All keys, newest first.
+    async fn list(&self) -> Result<Vec<StoredKey>, StoreError>;
+    /// Withdraws a key; the first time given stays. False when there is none.
+    async fn revoke(&self, id: &CredentialId, at: Timestamp) -> Result<bool, StoreError>;
+    /// Sets the end of a key that got a successor. False when there is none.
+    async fn supersede(
+        &self,
+        id: &CredentialId,
+        successor: &CredentialId,
+        ends: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Notes that a key was used; may be put off and gathered.
+    async fn touch(&self, id: &CredentialId, at: Timestamp) -> Result<(), StoreError>;
+}
+
+/// Which grants are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct GrantFilter {
+    /// Only this caller's.
+    pub subject: Option<Subject>,
+    /// Only of this interview.
+    pub session_id: Option<SessionId>,
+    /// Only of this profile.
+    pub profile: Option<ProfileName>,
+    /// Only of this lineage.
+    pub lineage: Option<LineageId>,
+    /// Only those made before this grant, in the order of the list.
+    pub before: Option<(Timestamp, GrantId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The registry of grants.
+#[async_trait]
+pub trait Grants: Send + Sync {
+    /// Keeps a new grant; a later `find` sees it.
+    async fn record(&self, grant: &Grant) -> Result<(), StoreError>;
+    /// The grant of this id.
+    async fn find(&self, id: &GrantId) -> Result<Option<Grant>, StoreError>;
+    /// Grants, newest first.
+    async fn list(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError>;
+}
+
+/// Counts what callers use.
+#[async_trait]
+pub trait Quotas: Send + Sync {
+    /// Takes every charge, or none: then it says which one was refused.
+    async fn take(&self, charges: &[Charge]) -> Result<Vec<LimitState>, TakeError>;
+}
+
+/// Why charges were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// A limit is reached.
+    #[error("limit reached")]
+    Exceeded(Exceeded),
+    /// The store can't tell.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The place of a durable record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AuditReceipt {
+    /// The record's number within the trail, from 0.
+    pub sequence: u64,
+}
+
+/// The trail can't be written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the audit trail can't be written: {0}")]
+pub struct AuditUnavailable(pub String);
+
+/// Keeps the trail.
+pub trait AuditLog: Send + Sync {
+    /// Queues a record at once; the future ends when it is durable.
+    ///
+    /// Dropping the future does not take the record back.
+    fn append(&self, event: AuditEvent) -> OwnedFuture<Result<AuditReceipt, AuditUnavailable>>;
+
+    /// Whether a record could be written now.
+    fn writable(&self) -> bool;
+}
+
+/// What OpenAI is asked for.
+#[derive(Debug, Clone)]
+pub struct MintOrder {
+    /// The whole session configuration: the profile's with allowed overrides.
+    pub session: SessionConfig,
+    /// The secret's life in seconds, 10 to 7,200.
+    pub expires_after_seconds: u32,
+    /// The keyed hash of the subject, for `OpenAI-Safety-Identifier`.
+    pub safety_identifier: String,
+    /// The dotted paths the caller overrode, so that OpenAI's refusal of one
+    /// can be told from a wrong profile.
+    pub overridden: Vec<String>,
+    /// How long the whole call may take.
+    pub deadline: Duration,
+}
+
+/// What OpenAI gave, checked.
+#[derive(Debug)]
+pub struct MintedSecret {
+    /// The `ek_` secret.
+    pub secret: ClientSecret,
+    /// When it stops opening sessions.
+    pub expires_at: Timestamp,
+    /// The session as OpenAI will run it, as OpenAI wrote it.
+    pub session: Box<RawValue>,
+    /// Where the browser connects.
+    pub connect_url: String,
+    /// What the call left behind.
+    pub upstream: UpstreamFacts,
+}
+
+/// A mint that gave no secret.
+#[derive(Debug)]
+pub struct MintFailure {
+    /// What the caller and the operator are told.
+    pub refusal: Refusal,
+    /// What the call left behind.
+    pub upstream: UpstreamFacts,
+}
+
+/// Obtains client secrets from OpenAI.
+#[async_trait]
+pub trait Minter: Send + Sync {
+    /// Asks for one secret.
+    async fn mint(&self, order: MintOrder) -> Result<MintedSecret, Box<MintFailure>>;
+}
