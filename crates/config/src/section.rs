@@ -1,0 +1,62 @@
+//! The sections of the file, one plain struct each.
+
+mod audit;
+mod auth;
+mod limits;
+mod log;
+mod profile;
+mod role;
+mod server;
+mod store;
+mod upstream;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use audit::Audit;
+pub use auth::{Algorithm, Auth, Claims, CookieFormat, Jwt, KeySet, OneOrMany, SessionCookie};
+pub use limits::Limits;
+pub use log::{Log, LogFormat};
+pub use profile::{Kind, Mode, Profile, SessionTemplate};
+pub use role::{Budget, RateLimits, Role};
+pub use server::{Server, Tls};
+pub use store::{Store, StoreAddress};
+pub use upstream::Upstream;
+
+/// Everything an operator can set.
+///
+/// A value comes from [`crate::load`], which has checked it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "Hallpass configuration")]
+pub struct Config {
+    /// Where Hallpass listens and how it treats connections.
+    pub server: Server,
+    /// Where state lives.
+    pub store: Store,
+    /// OpenAI, or compatible hosts.
+    pub upstream: Vec<Upstream>,
+    /// Who may call.
+    pub auth: Auth,
+    /// What a session is made of, by name.
+    pub profiles: BTreeMap<String, Profile>,
+    /// What callers may do, by role.
+    pub roles: BTreeMap<String, Role>,
+    /// Bounds for all callers together.
+    pub limits: Limits,
+    /// The audit trail.
+    pub audit: Audit,
+    /// What is logged.
+    pub log: Log,
+}
+
+impl Config {
+    /// Whether the file configures a JWT issuer or a session cookie.
+    ///
+    /// Where it does not, only API keys of the store can authenticate anyone.
+    pub fn has_configured_auth(&self) -> bool {
+        !self.auth.jwt.is_empty() || !self.auth.session_cookie.is_empty()
+    }
+}

@@ -1,0 +1,25 @@
+//! `[limits]`: bounds that hold for all callers together or for an address.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Limits that no role can lift.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Mints a minute over all callers; absent: no limit.
+    #[schemars(range(min = 1))]
+    pub global_per_minute: Option<u32>,
+    /// Requests a minute from one address, counted before authentication.
+    #[schemars(range(min = 1))]
+    pub per_address_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            global_per_minute: None,
+            per_address_per_minute: 600,
+        }
+    }
+}

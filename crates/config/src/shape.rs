@@ -1,0 +1,182 @@
+//! Checks a tree against the JSON schema: names, types, values and ranges.
+//!
+//! `serde` stops at the first error and knows no line; this goes on and names
+//! every place. The schema comes from the same structs, so the two cannot drift.
+
+mod format;
+mod subschema;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::document::{Entry, Node, Value, join};
+use crate::problem::{Origin, Problem};
+use crate::suggest;
+
+pub(crate) use subschema::{Kind, Subschema};
+
+/// Everything in the tree that the schema does not allow.
+pub(crate) fn check_shape(schema: &Json, root: &Node) -> Vec<Problem> {
+    let mut checker = Checker {
+        problems: Vec::new(),
+    };
+    checker.visit(Subschema::root(schema), root, "");
+    checker.problems
+}
+
+struct Checker {
+    problems: Vec<Problem>,
+}
+
+impl Checker {
+    fn visit(&mut self, schema: Subschema<'_>, node: &Node, path: &str) {
+        match (schema.kind(), &node.value) {
+            (Kind::Any, _) => {}
+            (Kind::Object, Value::Table(members)) => {
+                self.table(schema, members, &node.origin, path);
+            }
+            (Kind::List, Value::List(items)) => self.list(schema, items, &node.origin, path),
+            (Kind::Text, Value::Text(text)) => self.text(schema, text, &node.origin, path),
+            (Kind::TextOrList, Value::Text(_)) => {}
+            (Kind::TextOrList, Value::List(items)) => {
+                self.list(schema.list_branch(), items, &node.origin, path);
+            }
+            (Kind::Boolean, Value::Bool(_)) => {}
+            (Kind::Integer, Value::Integer(number)) => {
+                self.range(schema, *number as f64, &node.origin, path);
+            }
+            (Kind::Number, Value::Integer(number)) => {
+                self.range(schema, *number as f64, &node.origin, path);
+            }
+            (Kind::Number, Value::Float(number)) => self.range(schema, *number, &node.origin, path),
+            (expected, found) => {
+                let what = format!("expected {}, found {}", expected.name(), name(found));
+                self.report(
+                    &node.origin,
+                    path,
+                    what,
+                    format!("Write {}", expected.example()),
+                );
+            }
+        }
+    }
+
+    fn table(
+        &mut self,
+        schema: Subschema<'_>,
+        members: &BTreeMap<String, Entry>,
+        origin: &Origin,
+        path: &str,
+    ) {
+        for (name, entry) in members {
+            match schema.member(name) {
+                Some(member) => self.visit(member, &entry.node, &join(path, name)),
+                None => self.unknown(schema, name, entry, path),
+            }
+        }
+        for required in schema
+            .required()
+            .filter(|name| !members.contains_key(*name))
+        {
+            let what = format!("`{required}` is missing");
+            self.report(origin, path, what, format!("Add `{required} = …`"));
+        }
+    }
+
+    fn unknown(&mut self, schema: Subschema<'_>, name: &str, entry: &Entry, path: &str) {
+        let known = schema.member_names();
+        self.report(
+            &entry.name_origin,
+            path,
+            format!("unknown member `{}`", name.escape_debug()),
+            suggest::remedy(name, &known),
+        );
+    }
+
+    fn list(&mut self, schema: Subschema<'_>, items: &[Node], origin: &Origin, path: &str) {
+        if items.is_empty() && schema.minimum_items() > 0 {
+            self.report(
+                origin,
+                path,
+                "the list is empty".to_owned(),
+                "Name at least one".to_owned(),
+            );
+        }
+        let item_schema = schema.items();
+        for (index, item) in items.iter().enumerate() {
+            self.visit(item_schema, item, &format!("{path}[{index}]"));
+        }
+    }
+
+    fn text(&mut self, schema: Subschema<'_>, text: &str, origin: &Origin, path: &str) {
+        if text.is_empty() && schema.minimum_length() > 0 {
+            return self.report(
+                origin,
+                path,
+                "the text is empty".to_owned(),
+                "Give it a value".to_owned(),
+            );
+        }
+        if let Some(allowed) = schema.allowed_values()
+            && !allowed.contains(&text)
+        {
+            let what = format!("`{}` is not known", shortened(text));
+            return self.report(origin, path, what, suggest::remedy(text, &allowed));
+        }
+        if let Some(fault) = schema
+            .format()
+            .and_then(|format| format::fault(format, text))
+        {
+            self.report(origin, path, fault.what, fault.remedy);
+        }
+    }
+
+    fn range(&mut self, schema: Subschema<'_>, number: f64, origin: &Origin, path: &str) {
+        let (least, most) = schema.range();
+        let remedy = match (least, most) {
+            (Some(least), _) if number < least => match most {
+                Some(most) => format!("Choose {least} to {most}"),
+                None => format!("Choose {least} or more"),
+            },
+            (_, Some(most)) if number > most => match least {
+                Some(least) => format!("Choose {least} to {most}"),
+                None => format!("Choose {most} or less"),
+            },
+            _ => return,
+        };
+        self.report(origin, path, format!("{number} is out of range"), remedy);
+    }
+
+    fn report(&mut self, origin: &Origin, path: &str, what: String, remedy: String) {
+        self.problems.push(Problem {
+            origin: origin.clone(),
+            path: path.to_owned(),
+            what,
+            remedy,
+        });
+    }
+}
+
+fn name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "true or false",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a fraction",
+        Value::Text(_) => "text",
+        Value::List(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const MOST: usize = 24;
+    let start: String = text.chars().take(MOST).collect();
+    let more = if text.chars().count() > MOST {
+        "…"
+    } else {
+        ""
+    };
+    format!("{}{more}", start.escape_debug())
+}
