@@ -1,2 +1,79 @@
-//! The load generator, the simulated upstream and the peers of the benchmark.
-fn main() {}
+//! The benchmark: load generator, simulated upstream, and the peers.
+//!
+//! `cargo xtask bench mint` builds for release and runs this. It measures
+//! built servers from outside and depends on none of Hallpass's crates.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool"
+)]
+
+mod clock;
+mod disk;
+mod forwarder;
+mod ledger;
+mod load;
+mod machine;
+mod mint;
+mod peers;
+mod process;
+mod report;
+mod upstream;
+mod users;
+mod wire;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Measures Hallpass beside its peers.
+#[derive(Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Mint client secrets in a closed loop, peer after peer
+    Mint(mint::Args),
+    /// The bare axum + hyper forwarder, one of the peers
+    #[command(hide = true)]
+    Forwarder(forwarder::Args),
+}
+
+fn main() -> ExitCode {
+    match perform(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One thread each: load generator and upstream share a core without switching
+/// between threads, and the forwarder has one core to itself.
+fn perform(command: Command) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    match command {
+        Command::Mint(args) => runtime.block_on(mint::mint(&args)),
+        Command::Forwarder(args) => runtime.block_on(forwarder::serve(args)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}
