@@ -63,7 +63,7 @@ impl<'a> Overlay<'a> {
             let Some(name) = variable.strip_prefix(PREFIX) else {
                 continue;
             };
-            if COMMAND_LINE.contains(&variable.as_str()) {
+            if COMMAND_LINE.contains(&variable.as_str()) || is_service_link(name, text) {
                 continue;
             }
             let origin = Origin::Environment(variable.clone());
@@ -145,6 +145,25 @@ impl<'a> Overlay<'a> {
             remedy,
         });
     }
+}
+
+/// Whether Kubernetes made the variable for a service named `hallpass…`.
+///
+/// It gives them to every container of the namespace, so they are no mistake.
+fn is_service_link(name: &str, text: &str) -> bool {
+    let is_port = name.starts_with("PORT") || name.contains("_PORT");
+    let is_address = text.starts_with("tcp://") || text.starts_with("udp://");
+    let is_part = [
+        "_TCP_ADDR",
+        "_TCP_PORT",
+        "_TCP_PROTO",
+        "_UDP_ADDR",
+        "_UDP_PORT",
+        "_UDP_PROTO",
+    ];
+    name.ends_with("SERVICE_HOST")
+        || name.contains("SERVICE_PORT")
+        || is_port && (is_address || is_part.iter().any(|part| name.ends_with(part)))
 }
 
 /// The member that says the same in the other way: `secret` and `secret_file`.

@@ -6,13 +6,14 @@ use serde_json::{Map, Value as Json};
 
 use crate::document::{Origins, join};
 use crate::load::Loaded;
+use crate::schema::sorted;
 
 impl Loaded {
     /// The effective settings as TOML, secrets hidden, origins as comments.
     ///
     /// Members that are not set are left out.
     pub fn to_toml(&self) -> String {
-        let Ok(Json::Object(members)) = serde_json::to_value(&self.config) else {
+        let Ok(Json::Object(members)) = serde_json::to_value(&self.config).map(sorted) else {
             return String::new();
         };
         let mut printer = Printer {

@@ -17,7 +17,7 @@ pub(crate) fn schema() -> Value {
 }
 
 /// Whether `serde_json` keeps insertion order depends on other crates of a build.
-fn sorted(value: Value) -> Value {
+pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.into_iter().collect();

@@ -17,6 +17,7 @@ pub(super) fn check(auth: &Auth, scope: Scope, findings: &mut Findings<'_>) {
         );
     }
     names(auth, findings);
+    cookies(auth, findings);
     if !auth.api_keys && auth.jwt.is_empty() && auth.session_cookie.is_empty() {
         findings.refuse(
             "auth.api_keys",
@@ -44,6 +45,20 @@ fn names(auth: &Auth, findings: &mut Findings<'_>) {
     findings.refuse(&path, &what, "Give each a `name` of its own");
 }
 
+/// A cookie that one entry cannot open is refused, so a second would never be asked.
+fn cookies(auth: &Auth, findings: &mut Findings<'_>) {
+    let Some((index, name)) = repeated(auth.session_cookie.iter().map(SessionCookie::cookie_name))
+    else {
+        return;
+    };
+    let what = format!("two entries read the cookie `{name}`");
+    findings.refuse(
+        &format!("auth.session_cookie[{index}].cookie"),
+        &what,
+        "Keep one, with the secrets of both",
+    );
+}
+
 fn check_jwt(jwt: &Jwt, path: &str, scope: Scope, findings: &mut Findings<'_>) {
     if jwt.audience.as_slice().is_empty() || jwt.audience.as_slice().iter().any(String::is_empty) {
         let remedy = "Name the audience your issuer puts into tokens for Hallpass";
@@ -53,6 +68,18 @@ fn check_jwt(jwt: &Jwt, path: &str, scope: Scope, findings: &mut Findings<'_>) {
     algorithms(jwt, path, findings);
     addresses(jwt, path, findings);
     inline_keys(jwt, path, scope, findings);
+    if jwt
+        .public_key
+        .as_ref()
+        .is_some_and(|pem| !pem.contains("BEGIN PUBLIC KEY"))
+    {
+        let remedy = "Write the PEM that begins with `-----BEGIN PUBLIC KEY-----`";
+        findings.refuse(
+            &format!("{path}.public_key"),
+            "not a public key in PEM",
+            remedy,
+        );
+    }
     if let Some(shared) = &jwt.secret {
         let name = if jwt.secret_file.is_some() {
             "secret_file"

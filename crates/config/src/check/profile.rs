@@ -12,6 +12,7 @@ pub(super) fn check(profiles: &BTreeMap<String, Profile>, findings: &mut Finding
     for (name, profile) in profiles {
         let path = join("profiles", name);
         modes(profile, &path, findings);
+        lease(profile, &path, findings);
         session(profile, &path, findings);
     }
 }
@@ -26,6 +27,16 @@ fn modes(profile: &Profile, path: &str, findings: &mut Findings<'_>) {
             &format!("{path}.mode"),
             &what,
             "Add it to `modes`, or choose one of them",
+        );
+    }
+}
+
+fn lease(profile: &Profile, path: &str, findings: &mut Findings<'_>) {
+    if profile.lease_seconds > profile.max_session_seconds {
+        findings.refuse(
+            &format!("{path}.lease_seconds"),
+            "the lease is longer than the session",
+            "Choose less than `max_session_seconds`, or 0 for no lease",
         );
     }
 }

@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Findings;
+use crate::hidden::MASK;
 use crate::load::Scope;
 
 /// Fewer characters than this can be guessed offline.
@@ -84,8 +85,10 @@ pub(crate) fn is_placeholder(secret: &str) -> bool {
         .filter(|c| c.is_alphanumeric())
         .flat_map(char::to_lowercase)
         .collect();
+    let is_printed = secret.contains(MASK);
     let names_itself = PLACEHOLDERS.iter().any(|known| letters.contains(known));
-    names_itself
+    is_printed
+        || names_itself
         || is_repetition(&letters)
         || matches!(letters.as_str(), "secret" | "password" | "test" | "dev")
 }

@@ -21,6 +21,16 @@ pub(super) fn check(server: &Server, findings: &mut Findings<'_>) {
             "Write `https://`; plain http is for loopback only",
         );
     }
+    for (index, origin) in server.allowed_origins.iter().enumerate() {
+        let url = url::Url::parse(origin);
+        if url.is_ok_and(|url| url.scheme() == "http" && !address::is_loopback(&url)) {
+            findings.warn(
+                &format!("server.allowed_origins[{index}]"),
+                "pages over plain http can be changed on the way to the user",
+                "Serve the app over https",
+            );
+        }
+    }
     let is_open = server
         .trusted_proxies
         .iter()

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use url::Url;
 
+use crate::hidden::MASK;
 use crate::network::Network;
 
 /// Why a text is not of its format. It does not quote the text.
@@ -122,6 +123,12 @@ fn store(text: &str, embedded: &str, schemes: &[&str]) -> Option<Fault> {
         text.strip_prefix(*scheme)
             .is_some_and(|rest| rest.starts_with("://"))
     };
+    if text.contains(MASK) {
+        return bad(
+            "the password is hidden",
+            "Write the address with its password, as `config print` was given it",
+        );
+    }
     if text == embedded || (schemes.iter().any(is_address) && Url::parse(text).is_ok()) {
         return None;
     }

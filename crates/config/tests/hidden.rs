@@ -1,0 +1,198 @@
+//! Secrets appear nowhere; the printed settings say where each was set.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::path::Path;
+
+use hallpass_config::{Loaded, from_toml_str};
+use insta::assert_snapshot;
+
+const CANARY: &str = "cAnArY7Lr4Wb8Ys1Nc6Hd3Jf5Gp0RkT9vQ2mZx";
+
+fn loaded() -> Loaded {
+    let text = format!(
+        r#"
+[store]
+durable = "postgres://hallpass:{CANARY}@db/hallpass"
+[[upstream]]
+api_key = "{CANARY}"
+[[auth.jwt]]
+issuer = "https://i.example"
+audience = "hallpass"
+algorithms = ["HS256"]
+secret = "{CANARY}"
+[[auth.session_cookie]]
+format = "authjs-v5"
+secrets = ["{CANARY}", "{CANARY}2"]
+[profiles.interview.session]
+type = "realtime"
+model = "gpt-realtime-2.1"
+[[profiles.interview.session.tools]]
+type = "mcp"
+server_label = "crm"
+authorization = "{CANARY}"
+headers = {{ X-Key = "{CANARY}" }}
+"#
+    );
+    from_toml_str(&text, Path::new("")).unwrap()
+}
+
+#[test]
+fn secrets_are_in_no_text() {
+    let loaded = loaded();
+    for text in [
+        format!("{loaded:?}"),
+        format!("{loaded:#?}"),
+        loaded.to_toml(),
+    ] {
+        assert!(!text.contains(&CANARY[..8]), "{text}");
+    }
+}
+
+#[test]
+fn the_printed_settings_are_toml_with_origins() {
+    let printed = loaded().to_toml();
+    toml::from_str::<toml::Table>(&printed).unwrap();
+    assert_snapshot!(printed, @r#"
+    [audit]
+    dir = ".hallpass/audit"  # default
+    gather_window_us = 0  # default
+    retention_days = 365  # default
+    segment_max_bytes = 67108864  # default
+
+    [auth]
+    api_keys = true  # default
+
+    [[auth.jwt]]
+    algorithms = ["HS256"]  # hallpass.toml:9:1
+    allow_private_addresses = false  # default
+    audience = "hallpass"  # hallpass.toml:8:1
+    discovery = false  # default
+    issuer = "https://i.example"  # hallpass.toml:7:1
+    leeway_seconds = 30  # default
+    name = "jwt"  # default
+    secret = "********"  # hallpass.toml:10:1
+
+    [auth.jwt.claims]
+    subject = "sub"  # default
+
+    [[auth.session_cookie]]
+    format = "authjs-v5"  # hallpass.toml:12:1
+    leeway_seconds = 15  # default
+    name = "session"  # default
+    secrets = ["********", "********"]  # hallpass.toml:13:1
+
+    [limits]
+    per_address_per_minute = 600  # default
+
+    [log]
+    format = "json"  # default
+    level = "info"  # default
+
+    [profiles.interview]
+    echo = []  # default
+    expires_after_seconds = 60  # default
+    lease_seconds = 0  # default
+    max_session_seconds = 1800  # default
+    mode = "direct"  # default
+    modes = ["direct"]  # default
+    overrides = []  # default
+    require_session_id = false  # default
+
+    [profiles.interview.session]
+    model = "gpt-realtime-2.1"  # hallpass.toml:16:1
+    type = "realtime"  # hallpass.toml:15:1
+
+    [[profiles.interview.session.tools]]
+    authorization = "********"  # hallpass.toml:20:1
+    headers = "********"  # hallpass.toml:21:1
+    server_label = "crm"  # hallpass.toml:19:1
+    type = "mcp"  # hallpass.toml:18:1
+
+    [roles.candidate]
+    permissions = ["grants:create", "grants:read:own", "grants:revoke:own"]  # default
+    profiles = ["interview"]  # default
+
+    [roles.candidate.budget]
+    usd_per_day = 5.0  # default
+
+    [roles.candidate.limits]
+    concurrent_sessions = 1  # default
+    per_hour = 60  # default
+    per_minute = 5  # default
+
+    [roles.service]
+    permissions = ["grants:*", "interviews:*"]  # default
+    profiles = ["*"]  # default
+
+    [server]
+    admin_listen = "127.0.0.1:8788"  # default
+    allowed_origins = []  # default
+    body_seconds = 10  # default
+    data_dir = ".hallpass"  # default
+    drain_seconds = 30  # default
+    first_byte_seconds = 10  # default
+    head_seconds = 10  # default
+    idle_seconds = 60  # default
+    listen = "127.0.0.1:8787"  # default
+    max_connections = 10000  # default
+    trusted_proxies = []  # default
+
+    [store]
+    durable = "postgres://********"  # hallpass.toml:3:1
+    shared = "memory"  # default
+
+    [[upstream]]
+    api_key = "********"  # hallpass.toml:5:1
+    base_url = "https://api.openai.com/v1"  # default
+    name = "openai"  # default
+    timeout_ms = 5000  # default
+    "#);
+}
+
+#[test]
+fn printed_settings_without_secrets_load_again() {
+    let first = from_toml_str("[server]\nlisten = \"[::1]:1\"\n", Path::new("")).unwrap();
+    let second = from_toml_str(&first.to_toml(), Path::new("")).unwrap();
+    let values = |loaded: &Loaded| serde_json::to_value(&loaded.config).unwrap();
+    let (mut first, second) = (values(&first), values(&second));
+    // The trail's folder is printed as resolved, under the data folder.
+    first["audit"]["dir"] = second["audit"]["dir"].clone();
+    assert_eq!(first, second);
+}
+
+#[test]
+fn printed_secrets_cannot_be_taken_for_real_ones() {
+    let printed = loaded().to_toml();
+    let told = from_toml_str(&printed, Path::new(""))
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("store.durable: the password is hidden"),
+        "{told}"
+    );
+}
+
+#[test]
+fn no_problem_repeats_a_secret() {
+    for text in [
+        format!("[[upstream]]\napi_key = \"{CANARY} \"\n"),
+        format!("[[upstream]]\napi_key = [\"{CANARY}\"]\n"),
+        format!("[[upstream]]\napi_key = \"{CANARY}\n"),
+        format!("[[upstream]]\napi_key = {CANARY}\n"),
+        format!("[store]\ndurable = \"mysql://h:{CANARY}@db/hallpass\"\n"),
+        format!("[[upstream]]\nbase_url = \"https://h:{CANARY}@gateway.example/v1\"\n"),
+        format!("[[auth.session_cookie]]\nformat = \"authjs-v5\"\nsecrets = \"{CANARY}\"\n"),
+        format!("[[auth.session_cookie]]\nformat = \"authjs-v5\"\nsecrets = [\"{CANARY}\\n\"]\n"),
+    ] {
+        let told = from_toml_str(&text, Path::new(""))
+            .map(|_| ())
+            .unwrap_err()
+            .to_string();
+        assert!(!told.contains(&CANARY[..8]), "{told}");
+    }
+}
