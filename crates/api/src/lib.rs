@@ -1,1 +1,11 @@
-//! Wire types of the Hallpass API, and the problem document of each error code.
+//! Wire types of the Hallpass API.
+//!
+//! What goes over the wire and nothing else: the members of requests and
+//! answers, and for each error code its status, title and advice.
+
+pub mod answer;
+pub mod members;
+pub mod mint;
+pub mod openai;
+pub mod problem;
+pub mod status;

@@ -1,1 +1,5 @@
-//! Embedded and volatile stores: quotas.
+//! Embedded and volatile stores: what one process counts.
+
+mod quotas;
+
+pub use quotas::MemoryQuotas;

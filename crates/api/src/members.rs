@@ -1,0 +1,199 @@
+//! Reads the members of a JSON object one by one, naming each that is wrong.
+
+use std::borrow::Cow;
+
+use hallpass_core::{code::Code, refusal::Refusal};
+use serde_json::{Map, Value};
+
+/// The members of a request's object, taken one after another.
+#[derive(Debug)]
+pub struct Members {
+    map: Map<String, Value>,
+    /// Where the object stands: empty at the top, else ending in a dot.
+    prefix: String,
+    known: Vec<&'static str>,
+}
+
+impl Members {
+    /// Reads a body; an empty one is an object without members.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when the body is not one JSON object.
+    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        if body.is_empty() {
+            return Ok(Self::of(Map::new(), String::new()));
+        }
+        let value: Value = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        let Value::Object(map) = value else {
+            return Err(Refusal::new(
+                Code::InvalidJson,
+                "The body must be a JSON object, for example {\"profile\": \"interview\"}.",
+            ));
+        };
+        Ok(Self::of(map, String::new()))
+    }
+
+    const fn of(map: Map<String, Value>, prefix: String) -> Self {
+        Self {
+            map,
+            prefix,
+            known: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.map.remove(name).filter(|value| !value.is_null())
+    }
+
+    fn wrong(&self, name: &str, wanted: &str) -> Refusal {
+        let member = format!("{}{name}", self.prefix);
+        Refusal::new(
+            Code::InvalidMember,
+            format!("\"{member}\" must be {wanted}."),
+        )
+        .member(member)
+    }
+
+    /// A text member.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is there and no text.
+    pub fn text(&mut self, name: &'static str) -> Result<Option<String>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.wrong(name, "a string")),
+        }
+    }
+
+    /// A text member read as something finer.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is there and can't be read; `wanted` says what it
+    /// must be.
+    pub fn parsed<T, E>(
+        &mut self,
+        name: &'static str,
+        wanted: &str,
+        read: impl FnOnce(String) -> Result<T, E>,
+    ) -> Result<Option<T>, Refusal> {
+        let Some(text) = self.text(name)? else {
+            return Ok(None);
+        };
+        read(text).map(Some).map_err(|_| self.wrong(name, wanted))
+    }
+
+    /// A whole number that is not negative.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is there and anything else.
+    pub fn whole(&mut self, name: &'static str) -> Result<Option<u64>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(value) => value
+                .as_u64()
+                .map(Some)
+                .ok_or_else(|| self.wrong(name, "a whole number")),
+        }
+    }
+
+    /// An object, to be read by its own members.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is there and no object.
+    pub fn object(&mut self, name: &'static str) -> Result<Option<Self>, Refusal> {
+        let prefix = format!("{}{name}.", self.prefix);
+        Ok(self.map(name)?.map(|map| Self::of(map, prefix)))
+    }
+
+    /// An object, as it is.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is there and no object.
+    pub fn map(&mut self, name: &'static str) -> Result<Option<Map<String, Value>>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(map)),
+            Some(_) => Err(self.wrong(name, "an object")),
+        }
+    }
+
+    /// Refuses members nobody took.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] naming the first of them and those there are.
+    pub fn finish(self) -> Result<(), Refusal> {
+        let Some(name) = self.map.keys().next() else {
+            return Ok(());
+        };
+        let member = format!(
+            "{}{}",
+            self.prefix,
+            hallpass_core::request::clean(name, 100)
+        );
+        let known = match self.known.as_slice() {
+            [] => Cow::Borrowed("it has none"),
+            names => Cow::Owned(names.join(", ")),
+        };
+        let text =
+            format!("\"{member}\" is not a member of this request. Its members are: {known}.");
+        Err(Refusal::new(Code::UnknownMember, text).member(member))
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Refusal {
+    let text = format!(
+        "The body is not JSON: it breaks off or goes wrong at line {}, column {}.",
+        error.line(),
+        error.column()
+    );
+    Refusal::new(Code::InvalidJson, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(text: &str) -> Members {
+        Members::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_member_is_named_with_its_place() {
+        let mut outer = members(r#"{"expires_after": {"seconds": "60"}}"#);
+        let mut inner = outer.object("expires_after").unwrap().unwrap();
+        let refusal = inner.whole("seconds").unwrap_err();
+        assert_eq!(refusal.member.as_deref(), Some("expires_after.seconds"));
+    }
+
+    #[test]
+    fn an_unknown_member_is_named_with_those_there_are() {
+        let mut outer = members(r#"{"profile": "interview", "ttl": 9}"#);
+        outer.text("profile").unwrap();
+        let refusal = outer.finish().unwrap_err();
+        assert_eq!(refusal.code, Code::UnknownMember);
+        assert_eq!(
+            refusal.detail,
+            "\"ttl\" is not a member of this request. Its members are: profile."
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for body in ["[]", "1", "{", "{\"a\":1}x", "\u{feff}{}", "nul"] {
+            assert_eq!(
+                Members::parse(body.as_bytes()).unwrap_err().code,
+                Code::InvalidJson
+            );
+        }
+        assert!(Members::parse(b"").unwrap().finish().is_ok());
+    }
+}

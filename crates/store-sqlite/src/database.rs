@@ -1,0 +1,86 @@
+//! The file, its settings and its migrations.
+
+use std::{path::Path, time::Duration};
+
+use hallpass_core::ports::StoreError;
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// The file can't be opened or brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// SQLite refused.
+    #[error(
+        "can't open the database {path}: {source}. Check that the folder exists and is writable."
+    )]
+    Sqlite {
+        /// The file.
+        path: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The schema is newer than this program, or a migration failed.
+    #[error(
+        "can't bring the database {path} up to date: {source}. It may have been written by a newer Hallpass."
+    )]
+    Migrate {
+        /// The file.
+        path: String,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+}
+
+/// An open SQLite file.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub(crate) pool: SqlitePool,
+}
+
+impl Database {
+    /// Opens the file, making it where it is missing, and brings its schema up
+    /// to date.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says which of the two failed, and what to check.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let shown = path.display().to_string();
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .min_connections(1)
+            .connect_with(options)
+            .await
+            .map_err(|source| OpenError::Sqlite {
+                path: shown.clone(),
+                source,
+            })?;
+        let migrated = MIGRATIONS.run(&pool).await;
+        migrated.map_err(|source| OpenError::Migrate {
+            path: shown,
+            source,
+        })?;
+        Ok(Self { pool })
+    }
+
+    /// Closes the file; what is under way ends first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// What the core is told when SQLite refuses.
+#[allow(clippy::needless_pass_by_value, reason = "the form map_err asks for")]
+pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
+    StoreError(format!("SQLite: {error}"))
+}
