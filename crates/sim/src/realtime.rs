@@ -1,0 +1,13 @@
+//! What happens inside a session, without any I/O: texts in, texts out.
+
+mod audio;
+mod conversation;
+mod engine;
+mod outbox;
+mod reply;
+mod response;
+mod settings;
+mod usage;
+
+pub(crate) use engine::Engine;
+pub(crate) use outbox::error_event;
