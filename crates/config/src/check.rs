@@ -10,7 +10,7 @@ mod upstream;
 
 use crate::document::Origins;
 use crate::load::Scope;
-use crate::problem::{Problem, Problems};
+use crate::problem::{Origin, Problem, Problems};
 use crate::section::Config;
 
 pub(crate) use secret::is_placeholder;
@@ -41,6 +41,11 @@ impl<'o> Findings<'o> {
     pub(crate) fn warn(&mut self, path: &str, what: &str, remedy: &str) {
         let problem = self.problem(path, what, remedy);
         self.warnings.push(problem);
+    }
+
+    /// Whether nobody wrote the value at this path: it ships with Hallpass.
+    pub(crate) fn is_builtin(&self, path: &str) -> bool {
+        *self.origins.exact(path) == Origin::Default
     }
 
     pub(crate) fn into_parts(mut self) -> (Vec<Problem>, Vec<Problem>) {

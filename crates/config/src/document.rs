@@ -27,7 +27,12 @@ pub(crate) enum Value {
     Text(String),
     List(Vec<Node>),
     Table(BTreeMap<String, Entry>),
+    /// What TOML can say and no setting takes; reported with the shape.
+    Unusable(Fault),
 }
+
+/// What is wrong with a value, and what to do.
+pub(crate) type Fault = (&'static str, &'static str);
 
 /// A member of a table; its name has a place of its own.
 #[derive(Clone)]
@@ -75,7 +80,7 @@ impl Node {
 
     pub(crate) fn to_json(&self) -> Json {
         match &self.value {
-            Value::Null => Json::Null,
+            Value::Null | Value::Unusable(_) => Json::Null,
             Value::Bool(flag) => Json::Bool(*flag),
             Value::Integer(number) => Json::from(*number),
             Value::Float(number) => Json::from(*number),

@@ -61,7 +61,10 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.origin)?;
+        // "default" would say nothing about where to look.
+        if self.origin != Origin::Default {
+            write!(f, "{}: ", self.origin)?;
+        }
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }

@@ -8,12 +8,12 @@ use crate::section::Config;
 ///
 /// The text depends on the structs alone: members are in alphabetical order.
 pub fn json_schema() -> String {
-    format!("{:#}\n", sorted(schema()))
+    format!("{:#}\n", schema())
 }
 
 /// The schema as a value, for checking a tree against it.
 pub(crate) fn schema() -> Value {
-    schemars::schema_for!(Config).to_value()
+    sorted(schemars::schema_for!(Config).to_value())
 }
 
 /// Whether `serde_json` keeps insertion order depends on other crates of a build.

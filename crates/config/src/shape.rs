@@ -32,6 +32,15 @@ struct Checker {
 impl Checker {
     fn visit(&mut self, schema: Subschema<'_>, node: &Node, path: &str) {
         match (schema.kind(), &node.value) {
+            (_, Value::Unusable((what, remedy))) => {
+                self.report(&node.origin, path, (*what).to_owned(), (*remedy).to_owned());
+            }
+            (Kind::Any, Value::Table(members)) => {
+                for (name, entry) in members {
+                    self.visit(schema, &entry.node, &join(path, name));
+                }
+            }
+            (Kind::Any, Value::List(items)) => self.list(schema, items, &node.origin, path),
             (Kind::Any, _) => {}
             (Kind::Object, Value::Table(members)) => {
                 self.table(schema, members, &node.origin, path);
@@ -52,12 +61,7 @@ impl Checker {
             (Kind::Number, Value::Float(number)) => self.range(schema, *number, &node.origin, path),
             (expected, found) => {
                 let what = format!("expected {}, found {}", expected.name(), name(found));
-                self.report(
-                    &node.origin,
-                    path,
-                    what,
-                    format!("Write {}", expected.example()),
-                );
+                self.report(&node.origin, path, what, expected_form(schema, found, path));
             }
         }
     }
@@ -158,9 +162,18 @@ impl Checker {
     }
 }
 
+/// How to write what the schema wants instead of what was found.
+fn expected_form(schema: Subschema<'_>, found: &Value, path: &str) -> String {
+    let is_one_table = matches!(found, Value::Table(_)) && schema.items().kind() == Kind::Object;
+    if schema.kind() == Kind::List && is_one_table {
+        return format!("Write `[[{path}]]`, with double brackets");
+    }
+    format!("Write {}", schema.kind().example())
+}
+
 fn name(value: &Value) -> &'static str {
     match value {
-        Value::Null => "nothing",
+        Value::Null | Value::Unusable(_) => "nothing",
         Value::Bool(_) => "true or false",
         Value::Integer(_) => "a whole number",
         Value::Float(_) => "a fraction",

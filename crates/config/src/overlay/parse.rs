@@ -2,14 +2,11 @@
 
 use serde_json::Value as Json;
 
-use crate::document::{Node, Value};
+use crate::document::{Fault, Node, Value};
 use crate::problem::Origin;
 use crate::shape::{Kind, Subschema};
 
-/// What is wrong and what to do; never the text itself, which may be secret.
-type Fault = (&'static str, &'static str);
-
-/// Reads a text as the schema wants it.
+/// Reads a text as the schema wants it. The text may be secret: a fault does not repeat it.
 pub(super) fn parse(schema: Subschema<'_>, text: &str, origin: &Origin) -> Result<Node, Fault> {
     let value = match schema.kind() {
         Kind::Text => Value::Text(text.to_owned()),

@@ -23,7 +23,11 @@ pub struct Profile {
     /// Seconds a client secret lives when the caller asks for none.
     #[serde(default = "default_expiry")]
     #[schemars(range(min = 10, max = 7200))]
-    pub expires_after_seconds: u64,
+    pub expires_after_seconds: u32,
+    /// Longest life of a client secret a caller may ask for, in seconds.
+    #[serde(default = "longest_expiry")]
+    #[schemars(range(min = 10, max = 7200))]
+    pub max_expires_after_seconds: u32,
     /// Longest live session in seconds (relay and call modes).
     #[serde(default = "default_session")]
     #[schemars(range(min = 1, max = 3600))]
@@ -38,7 +42,7 @@ pub struct Profile {
     /// Session members callers may set, as dotted paths.
     #[serde(default)]
     pub overrides: Vec<String>,
-    /// Session members told to the browser besides type, model and voice.
+    /// Members at the top of the session told to the browser besides type, model and voice.
     #[serde(default)]
     pub echo: Vec<String>,
     /// Limits over all callers of this profile.
@@ -138,8 +142,12 @@ impl Serialize for SessionTemplate {
     }
 }
 
-fn default_expiry() -> u64 {
+fn default_expiry() -> u32 {
     60
+}
+
+fn longest_expiry() -> u32 {
+    7200
 }
 
 fn default_session() -> u64 {

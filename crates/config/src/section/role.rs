@@ -21,7 +21,7 @@ pub struct Role {
     pub kinds: Option<Vec<Kind>>,
     /// Longest life of a client secret it may ask for; absent: 7200.
     #[schemars(range(min = 10, max = 7200))]
-    pub max_expires_after_seconds: Option<u64>,
+    pub max_expires_after_seconds: Option<u32>,
     /// Limits of each caller with this role.
     pub limits: RateLimits,
     /// What each caller with this role may spend.

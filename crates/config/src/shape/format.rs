@@ -21,8 +21,13 @@ pub(super) fn fault(format: &str, text: &str) -> Option<Fault> {
         "origin" => origin(text),
         "network" => network(text),
         "cookie-name" => cookie_name(text),
-        "durable-store" => store(text, "sqlite", &["postgres", "postgresql"]),
-        "shared-store" => store(text, "memory", &["redis", "rediss"]),
+        "durable-store" => store(
+            text,
+            "sqlite",
+            &["postgres", "postgresql"],
+            "postgres://user@host/database",
+        ),
+        "shared-store" => store(text, "memory", &["redis", "rediss"], "redis://user@host/0"),
         _ => None,
     }
 }
@@ -118,7 +123,7 @@ fn cookie_name(text: &str) -> Option<Fault> {
 }
 
 /// The text may hold a password, so nothing of it is repeated.
-fn store(text: &str, embedded: &str, schemes: &[&str]) -> Option<Fault> {
+fn store(text: &str, embedded: &str, schemes: &[&str], example: &str) -> Option<Fault> {
     let is_address = |scheme: &&str| {
         text.strip_prefix(*scheme)
             .is_some_and(|rest| rest.starts_with("://"))
@@ -132,9 +137,8 @@ fn store(text: &str, embedded: &str, schemes: &[&str]) -> Option<Fault> {
     if text == embedded || (schemes.iter().any(is_address) && Url::parse(text).is_ok()) {
         return None;
     }
-    let scheme = schemes.first().copied().unwrap_or_default();
     bad(
         "not a store",
-        &format!("Write `{embedded}`, or an address such as `{scheme}://user@host/0`"),
+        &format!("Write `{embedded}`, or an address such as `{example}`"),
     )
 }
