@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     clock::{today, unix_seconds},
@@ -90,11 +90,19 @@ async fn measure(args: &Args) -> Result<Report> {
     raise_open_files()?;
     // Servers started from here on inherit the core, then taskset moves them.
     cores.pin_load()?;
-    // Removed at the end, also when the run fails.
     let folder = run_folder()?;
     let run = Run::new(args, folder.path(), cores).await?;
-    let subjects = run.subjects()?;
-    let (measured, syncs) = run.rounds().await?;
+    let found = tokio::select! {
+        found = run.all() => found,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    };
+    let (subjects, measured, syncs) = match found {
+        Ok(found) => found,
+        Err(error) => {
+            let kept = folder.keep();
+            return Err(error.context(format!("failed; logs are in {}", kept.display())));
+        }
+    };
     Ok(Report {
         date: today(),
         machine,
@@ -168,8 +176,15 @@ impl<'a> Run<'a> {
         })
     }
 
+    async fn all(&self) -> Result<(Vec<Subject>, Vec<Measured>, Vec<Syncs>)> {
+        let subjects = self.subjects()?;
+        let (measured, syncs) = self.rounds().await?;
+        Ok((subjects, measured, syncs))
+    }
+
     fn subjects(&self) -> Result<Vec<Subject>> {
         let subject = |peer: &Peer| {
+            progress(&format!("preparing {}", peer.name()));
             let version = peers::prepare(*peer, &self.setting);
             Ok(Subject {
                 peer: *peer,

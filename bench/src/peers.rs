@@ -22,6 +22,8 @@ use crate::{load::Target, process::Server, wire::Connection};
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const READY_POLL: Duration = Duration::from_millis(20);
 
+const SHOWN_LINES: usize = 5;
+
 /// What a caller sends where the server passes the body on as it is.
 const OPENAI_BODY: &str = r#"{"expires_after":{"anchor":"created_at","seconds":60},"session":{"type":"realtime","model":"gpt-realtime-2.1","instructions":"You are a friendly interviewer.","audio":{"output":{"voice":"marin"}}}}"#;
 
@@ -119,13 +121,8 @@ pub(crate) async fn start(peer: Peer, setting: &Setting) -> Result<Running> {
     }?;
     let log = folder.join("output.log");
     let mut server = Server::start(&recipe.command, setting.core, &log)?;
-    recipe.ready(&mut server).await.with_context(|| {
-        format!(
-            "{} does not become ready; see {}",
-            peer.name(),
-            log.display()
-        )
-    })?;
+    let ready = recipe.ready(&mut server).await;
+    ready.with_context(|| format!("{} does not start: {}", peer.name(), last_lines(&log)))?;
     Ok(Running {
         peer,
         server,
@@ -182,6 +179,13 @@ impl Recipe {
         let answer = connection.exchange(request.as_bytes()).await?;
         Ok(answer.status)
     }
+}
+
+/// The end of a log, for an error message.
+fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
 }
 
 /// An address nobody listened on a moment ago.

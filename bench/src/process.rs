@@ -104,22 +104,23 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Of this process alone.
+    /// Of this process alone, without the servers it started.
     pub(crate) fn of_self() -> Result<Self> {
-        Self::of_tree(std::process::id())
+        let own = std::process::id();
+        let stat = stats()?.remove(&own).context("/proc does not show us")?;
+        Self::of_processes(&[(own, stat)])
     }
 
     fn of_tree(root: u32) -> Result<Self> {
-        let mut ticks = 0;
-        let mut peak_memory_bytes = 0;
-        for (pid, stat) in tree(root, &stats()?) {
-            ticks += stat.ticks;
-            peak_memory_bytes += peak_memory(pid);
-        }
+        Self::of_processes(&tree(root, &stats()?))
+    }
+
+    fn of_processes(processes: &[(u32, Stat)]) -> Result<Self> {
+        let ticks: u64 = processes.iter().map(|(_, stat)| stat.ticks).sum();
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         Ok(Self {
             cpu: Duration::from_secs_f64(ticks as f64 / per_second),
-            peak_memory_bytes,
+            peak_memory_bytes: processes.iter().map(|(pid, _)| peak_memory(*pid)).sum(),
         })
     }
 }

@@ -26,10 +26,12 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     run(Command::new(benchmark).args(&args.benchmark))
 }
 
-/// Whether `--only` leaves Hallpass in, so that it has to be built too.
+/// Whether Hallpass has to be built too: it is not left out by `--only`, and
+/// no other binary of it is named.
 fn measures_hallpass(args: &[OsString]) -> bool {
     let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+    let spares = |arg: &str| matches!(arg, "--help" | "-h") || arg.starts_with("--hallpass");
+    if args.iter().any(|arg| spares(arg)) {
         return false;
     }
     let separate = args.iter().skip_while(|arg| *arg != "--only").nth(1);
@@ -66,5 +68,6 @@ mod tests {
         assert!(!measured("mint --only forwarder"));
         assert!(!measured("mint --only=nginx,express"));
         assert!(!measured("mint --help"));
+        assert!(!measured("mint --hallpass /usr/bin/hallpass"));
     }
 }

@@ -55,7 +55,7 @@ fn setting(report: &Report) -> String {
     let rate = median(report.syncs.iter().map(|sync| sync.per_second).collect());
     let p50 = median(report.syncs.iter().map(|sync| sync.p50_us).collect());
     format!(
-        "{date}, {} ({} cores), Linux {}; {cores}; loopback; {rounds} interleaved rounds of {seconds} s, medians. \
+        "{date}, {} ({} cores), Linux {}; {cores}; loopback; interleaved rounds: {rounds}, {seconds} s a level, medians. \
          The disk by itself: append 400 bytes and fdatasync, one by one, {:.0} a second, p50 {:.0} µs.",
         machine.processor,
         machine.cores,
@@ -103,7 +103,15 @@ fn row(report: &Report, level: Level, subject: &Subject) -> Vec<String> {
 }
 
 fn number(value: Option<f64>, decimals: usize) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.decimals$}"))
+    let Some(value) = value else {
+        return "-".to_owned();
+    };
+    let shown = format!("{value:.decimals$}");
+    // A small negative difference would be shown as -0.00.
+    match shown.strip_prefix('-') {
+        Some(rest) if rest.chars().all(|c| matches!(c, '0' | '.')) => rest.to_owned(),
+        _ => shown,
+    }
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -153,6 +161,14 @@ mod tests {
         assert_eq!(cells[9], "2.00");
         assert!(text.contains("**16 connections**"));
         assert!(text.contains("5000 a second, p50 180 µs"));
+    }
+
+    #[test]
+    fn numbers_are_rounded_and_never_minus_zero() {
+        assert_eq!(number(Some(1.255), 1), "1.3");
+        assert_eq!(number(Some(-0.001), 2), "0.00");
+        assert_eq!(number(Some(-0.01), 2), "-0.01");
+        assert_eq!(number(None, 2), "-");
     }
 
     #[test]
