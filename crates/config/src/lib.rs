@@ -1,6 +1,6 @@
 //! Configuration of Hallpass: TOML, environment and flags into checked structs.
 //!
-//! [`load`] lays the layers over each other (file, then environment, then
+//! [`load()`] lays the layers over each other (file, then environment, then
 //! flags), checks names and types against the schema made from the structs in
 //! [`section`], reads secret files, and refuses what is unsafe. It reports every
 //! problem it can find at once, each with its place and its remedy. Nothing here

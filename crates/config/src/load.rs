@@ -51,7 +51,7 @@ pub fn load(sources: Sources<'_>) -> Result<Loaded, Problems> {
 ///
 /// # Errors
 ///
-/// As [`load`], for the `auth` section.
+/// As [`load()`], for the `auth` section.
 pub fn load_auth_only(sources: Sources<'_>) -> Result<Loaded, Problems> {
     load_scope(sources, Scope::AuthOnly)
 }
@@ -60,7 +60,7 @@ pub fn load_auth_only(sources: Sources<'_>) -> Result<Loaded, Problems> {
 ///
 /// # Errors
 ///
-/// As [`load`].
+/// As [`load()`].
 pub fn from_toml_str(text: &str, base: &Path) -> Result<Loaded, Problems> {
     let (root, problems) = read_toml(text, "hallpass.toml");
     stop_at(problems)?;

@@ -27,7 +27,7 @@ pub use upstream::Upstream;
 
 /// Everything an operator can set.
 ///
-/// A value comes from [`crate::load`], which has checked it.
+/// A value comes from [`crate::load()`], which has checked it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "Hallpass configuration")]
