@@ -60,7 +60,7 @@ pub(super) struct Activity {
     linger_since: AtomicU64,
     in_flight: AtomicU32,
     answers_unread: AtomicU32,
-    bytes_written: AtomicU64,
+    frames_taken: AtomicU64,
     is_http2: AtomicBool,
     mid_head: AtomicBool,
     served: AtomicBool,
@@ -80,7 +80,7 @@ impl Activity {
             linger_since: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
             answers_unread: AtomicU32::new(0),
-            bytes_written: AtomicU64::new(0),
+            frames_taken: AtomicU64::new(0),
             is_http2: AtomicBool::new(false),
             mid_head: AtomicBool::new(false),
             served: AtomicBool::new(false),
@@ -127,17 +127,14 @@ impl Activity {
         }
     }
 
-    pub(super) fn wrote(&self, bytes: usize) {
-        self.bytes_written.fetch_add(bytes as u64, Relaxed);
-        self.unblocked();
-    }
-
+    /// The client made room for what was to be written.
     pub(super) fn unblocked(&self) {
         if self.write_blocked_since.load(Relaxed) != 0 {
             self.write_blocked_since.store(0, Relaxed);
         }
     }
 
+    /// The socket takes no more.
     pub(super) fn blocked(&self) {
         if self.write_blocked_since.load(Relaxed) == 0 {
             self.write_blocked_since.store(self.mark(), Relaxed);
@@ -181,6 +178,11 @@ impl Activity {
 
     pub(super) fn answer_moves(&self) {
         self.answers_unread.fetch_sub(1, Relaxed);
+    }
+
+    /// A piece of an answer went on its way.
+    pub(super) fn take_frame(&self) {
+        self.frames_taken.fetch_add(1, Relaxed);
     }
 
     /// The body's deadline passed, so the connection cannot be used again.
@@ -254,9 +256,11 @@ impl Activity {
         lingering.or(head).or(waiting)
     }
 
-    /// Bytes written so far, while some answer waits for the client to read.
+    /// Pieces sent so far, while some answer waits for the client to read.
+    ///
+    /// Bytes would not do: on HTTP/2 our own pings are bytes too.
     pub(super) fn unread_progress(&self) -> Option<u64> {
-        (self.answers_unread.load(Relaxed) > 0).then(|| self.bytes_written.load(Relaxed))
+        (self.answers_unread.load(Relaxed) > 0).then(|| self.frames_taken.load(Relaxed))
     }
 }
 
@@ -329,7 +333,7 @@ mod tests {
         activity.begin_request();
         activity.blocked();
         assert_eq!(expiry(&activity), Some(Expiry::WriteStall));
-        activity.wrote(1);
+        activity.unblocked();
         assert_eq!(expiry(&activity), None);
     }
 

@@ -177,7 +177,7 @@ struct Watch<'c> {
     armed: bool,
     told_to_finish: bool,
     must_close: bool,
-    /// Bytes written when an answer was last seen waiting for its client.
+    /// Pieces sent when an answer was last seen waiting for its client.
     stalled_at: Option<u64>,
 }
 
@@ -256,7 +256,7 @@ impl<'c> Watch<'c> {
         self.armed = false;
     }
 
-    /// Whether an answer has waited since the timer last fired, with no byte out.
+    /// Whether an answer has waited since the timer last fired, with nothing sent.
     fn client_stopped_reading(&mut self) -> bool {
         let before = std::mem::replace(&mut self.stalled_at, self.activity.unread_progress());
         before.is_some() && before == self.stalled_at

@@ -51,5 +51,5 @@ where
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    Ok(response.map(|body| ResponseBody::new(body, exchange)))
+    Ok(response.map(|body| ResponseBody::new(body, exchange, version)))
 }

@@ -2,11 +2,19 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 
 use super::activity::Activity;
+
+/// Bytes of an answer given to an HTTP/2 stream at once.
+///
+/// A stream takes any piece whole and keeps what its window does not admit.
+/// Small pieces keep that little, and show whether the client makes room.
+const HTTP2_PIECE: usize = 16 * 1024;
 
 /// A request under way; dropping it ends the request.
 #[derive(Debug)]
@@ -39,15 +47,25 @@ impl Drop for Exchange {
 #[derive(Debug)]
 pub struct ResponseBody<B> {
     body: B,
+    /// Largest piece handed out at once, and what is left of a larger one.
+    largest: usize,
+    rest: Bytes,
     waits_for_client: bool,
     exchange: Exchange,
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn new(body: B, exchange: Exchange) -> Self {
+    /// An answer to a request of this HTTP version.
+    pub(super) fn new(body: B, exchange: Exchange, version: Version) -> Self {
         exchange.activity().answer_waits();
+        let largest = match version {
+            Version::HTTP_2 => HTTP2_PIECE,
+            _ => usize::MAX,
+        };
         Self {
             body,
+            largest,
+            rest: Bytes::new(),
             waits_for_client: true,
             exchange,
         }
@@ -71,25 +89,52 @@ impl<B> Drop for ResponseBody<B> {
     }
 }
 
-impl<B: Body + Unpin> Body for ResponseBody<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> ResponseBody<B> {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        if self.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                ended => return Poll::Ready(ended),
+            };
+            match frame.into_data() {
+                Ok(bytes) => self.rest = bytes,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
+        let length = self.rest.len().min(self.largest);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for ResponseBody<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.get_mut();
-        let frame = Pin::new(&mut this.body).poll_frame(cx);
-        this.set_waiting(frame.is_ready());
-        frame
+        let piece = this.poll_piece(cx);
+        this.set_waiting(piece.is_ready());
+        if piece.is_ready() {
+            this.exchange.activity().take_frame();
+        }
+        piece
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.rest.len() as u64;
+        let inner = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower() + rest);
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }

@@ -15,6 +15,12 @@ use super::roster::Seat;
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// What the parser is given in place of refused bytes.
+///
+/// No line of a head and no chunk size may hold a NUL, so it answers 400 by
+/// itself and closes; it looks only once it sees the end of a head.
+const UNACCEPTABLE: &[u8] = b"\0\r\n\r\n";
+
 /// Bytes read at a time, and thrown away, after the answer is out.
 const LINGER_CHUNK: usize = 4096;
 
@@ -34,8 +40,8 @@ enum Speaks {
     Undecided(usize),
     Http1(Framing),
     Http2,
-    /// Refused; the parser was given a byte it cannot accept.
-    Nonsense,
+    /// Refused; this much is still to be given to the parser.
+    Nonsense(&'static [u8]),
 }
 
 /// The connection hyper serves, and a WebSocket takes over.
@@ -117,6 +123,17 @@ fn recognise(matched: usize, bytes: &[u8]) -> Result<Speaks, usize> {
     Ok(Speaks::Http1(framing))
 }
 
+/// Hands over the beginning of `left`; once all is given, nothing ever follows.
+fn give(left: &mut &'static [u8], buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    if left.is_empty() {
+        return Poll::Pending;
+    }
+    let (now, later) = left.split_at(left.len().min(buf.remaining()));
+    buf.put_slice(now);
+    *left = later;
+    Poll::Ready(Ok(()))
+}
+
 impl AsyncRead for Transport {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -132,9 +149,8 @@ impl AsyncRead for Transport {
             }
             this.activity.register(cx.waker());
         }
-        if matches!(this.speaks, Speaks::Nonsense) {
-            // The parser has what makes it refuse; there is nothing to wait for.
-            return Poll::Pending;
+        if let Speaks::Nonsense(left) = &mut this.speaks {
+            return give(left, buf);
         }
         let before = buf.filled().len();
         ready!(this.socket.poll_read(cx, buf))?;
@@ -142,23 +158,24 @@ impl AsyncRead for Transport {
         if fresh.is_empty() {
             this.ended = true;
         } else if !upgraded && let Err(sound) = this.judge(fresh) {
-            this.speaks = Speaks::Nonsense;
             buf.set_filled(before + sound);
-            // No line of a head and no chunk size may hold a NUL: the parser
-            // answers 400 by itself and closes.
-            buf.put_slice(b"\0");
+            let mut left = UNACCEPTABLE;
+            let given = give(&mut left, buf);
+            this.speaks = Speaks::Nonsense(left);
+            return given;
         }
         Poll::Ready(Ok(()))
     }
 }
 
 impl Transport {
-    fn note_write(&self, wrote: &Poll<io::Result<usize>>) {
-        match wrote {
-            Poll::Ready(Ok(bytes)) => self.activity.wrote(*bytes),
-            Poll::Ready(Err(_)) => (),
+    /// Notes whether the client makes room.
+    fn watched<T>(&self, polled: Poll<T>) -> Poll<T> {
+        match polled {
+            Poll::Ready(_) => self.activity.unblocked(),
             Poll::Pending => self.activity.blocked(),
         }
+        polled
     }
 }
 
@@ -173,8 +190,7 @@ impl AsyncWrite for Transport {
             Socket::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Socket::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         };
-        this.note_write(&wrote);
-        wrote
+        this.watched(wrote)
     }
 
     fn poll_write_vectored(
@@ -187,8 +203,7 @@ impl AsyncWrite for Transport {
             Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         };
-        this.note_write(&wrote);
-        wrote
+        this.watched(wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -204,11 +219,7 @@ impl AsyncWrite for Transport {
             Socket::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
         };
-        match flushed {
-            Poll::Ready(_) => this.activity.unblocked(),
-            Poll::Pending => this.activity.blocked(),
-        }
-        flushed
+        this.watched(flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -217,12 +228,7 @@ impl AsyncWrite for Transport {
             Socket::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         };
-        match closed {
-            Poll::Ready(Ok(())) => this.activity.unblocked(),
-            Poll::Ready(Err(_)) => return closed,
-            Poll::Pending => this.activity.blocked(),
-        }
-        ready!(closed)?;
+        ready!(this.watched(closed))?;
         if this.ended || this.activity.is_upgraded() {
             return Poll::Ready(Ok(()));
         }
