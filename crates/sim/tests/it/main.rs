@@ -6,5 +6,11 @@
     reason = "a test fails by it"
 )]
 
+mod calls;
+mod faults;
 mod mint;
+mod refusals;
+mod responses;
+mod serving;
+mod sessions;
 mod support;
