@@ -1,1 +1,7 @@
-//! Tracing and metrics.
+//! Logs and metrics: what the other crates tell, written and counted.
+
+mod logs;
+mod metrics;
+
+pub use logs::{LogFormat, LogGuard, LogSettings, LogSetupError, start as start_logs};
+pub use metrics::{AuditMetrics, HttpMetrics, Metrics, MintMetrics, UpstreamMetrics};

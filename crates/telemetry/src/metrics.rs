@@ -1,0 +1,356 @@
+//! What is counted, under names and units of the Prometheus convention.
+//!
+//! Labels come from small closed sets; what concerns one person is in the
+//! audit trail, never in a label.
+
+use std::{fmt::Write, sync::atomic::AtomicU64, time::Duration};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+        info::Info,
+    },
+    registry::{Registry, Unit},
+};
+
+/// Everything Hallpass counts.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests.
+    pub http: HttpMetrics,
+    /// Client secrets.
+    pub mint: MintMetrics,
+    /// Calls to OpenAI.
+    pub upstream: UpstreamMetrics,
+    /// The audit trail.
+    pub audit: AuditMetrics,
+}
+
+impl Metrics {
+    /// Registers every metric, all at nought.
+    #[must_use]
+    pub fn new(version: &'static str) -> Self {
+        let mut registry = Registry::with_prefix("hallpass");
+        let build = Info::new([("version", version)]);
+        registry.register("build", "The running program", build);
+        Self {
+            http: HttpMetrics::register(&mut registry),
+            mint: MintMetrics::register(&mut registry),
+            upstream: UpstreamMetrics::register(&mut registry),
+            audit: AuditMetrics::register(&mut registry),
+            registry,
+        }
+    }
+
+    /// All metrics in the `OpenMetrics` text format.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut page = String::with_capacity(16 * 1024);
+        if text::encode(&mut page, &self.registry).is_err() {
+            // Writing into a String fails only where a value can't be shown.
+            page.clear();
+            let _ = page.write_str("# EOF\n");
+        }
+        page
+    }
+}
+
+/// A request's place and result.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HttpLabels {
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+}
+
+/// Requests.
+pub struct HttpMetrics {
+    requests: Family<HttpLabels, Counter>,
+    duration: Histogram,
+    in_flight: Gauge,
+    panics: Counter,
+}
+
+impl HttpMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            requests: Family::default(),
+            duration: Histogram::new(latency_buckets()),
+            in_flight: Gauge::default(),
+            panics: Counter::default(),
+        };
+        registry.register(
+            "http_requests",
+            "Requests answered",
+            metrics.requests.clone(),
+        );
+        registry.register_with_unit(
+            "http_request_duration",
+            "From the request's head to its answer's",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "http_requests_in_flight",
+            "Requests being answered",
+            metrics.in_flight.clone(),
+        );
+        registry.register(
+            "http_panics",
+            "Requests that ended in a defect",
+            metrics.panics.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a request in; dropping the guard counts it out.
+    #[must_use]
+    pub fn enter(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Counts an answered request.
+    pub fn answered(
+        &self,
+        method: &'static str,
+        route: &'static str,
+        status: u16,
+        duration: Duration,
+    ) {
+        self.requests
+            .get_or_create(&HttpLabels {
+                method,
+                route,
+                status,
+            })
+            .inc();
+        self.duration.observe(duration.as_secs_f64());
+    }
+
+    /// Counts a request that ended in a defect.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+}
+
+/// A request being answered.
+pub struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// A mint's profile and result.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct MintLabels {
+    profile: String,
+    outcome: &'static str,
+}
+
+/// Client secrets.
+pub struct MintMetrics {
+    mints: Family<MintLabels, Counter>,
+}
+
+impl MintMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            mints: Family::default(),
+        };
+        registry.register(
+            "mints",
+            "Requests for a client secret, by profile and by success or the code of the refusal",
+            metrics.mints.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a request for a secret. `profile` is a configured name, or empty
+    /// where the request ended before one was chosen.
+    pub fn finished(&self, profile: &str, outcome: &'static str) {
+        let labels = MintLabels {
+            profile: profile.to_owned(),
+            outcome,
+        };
+        self.mints.get_or_create(&labels).inc();
+    }
+}
+
+/// The result of a call to OpenAI.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct UpstreamLabels {
+    outcome: &'static str,
+}
+
+/// Calls to OpenAI.
+pub struct UpstreamMetrics {
+    duration: Family<UpstreamLabels, Histogram>,
+    in_flight: Gauge,
+}
+
+impl UpstreamMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            duration: Family::new_with_constructor(|| Histogram::new(latency_buckets())),
+            in_flight: Gauge::default(),
+        };
+        registry.register_with_unit(
+            "upstream_request_duration",
+            "Calls to OpenAI, by success or the code of the failure",
+            Unit::Seconds,
+            metrics.duration.clone(),
+        );
+        registry.register(
+            "upstream_requests_in_flight",
+            "Calls to OpenAI under way",
+            metrics.in_flight.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a call in; dropping the guard counts it out.
+    #[must_use]
+    pub fn enter(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Notes a finished call.
+    pub fn finished(&self, outcome: &'static str, duration: Duration) {
+        self.duration
+            .get_or_create(&UpstreamLabels { outcome })
+            .observe(duration.as_secs_f64());
+    }
+}
+
+/// The audit trail.
+pub struct AuditMetrics {
+    sync: Histogram,
+    batch: Histogram,
+    records: Counter,
+    writable: Gauge<i64>,
+    waiting: Gauge<u64, AtomicU64>,
+}
+
+impl AuditMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            sync: Histogram::new(exponential_buckets(0.000_05, 2.0, 16)),
+            batch: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            records: Counter::default(),
+            writable: Gauge::default(),
+            waiting: Gauge::default(),
+        };
+        metrics.writable.set(1);
+        registry.register_with_unit(
+            "audit_sync_duration",
+            "Making one batch of records durable",
+            Unit::Seconds,
+            metrics.sync.clone(),
+        );
+        registry.register(
+            "audit_batch_records",
+            "Records made durable at once",
+            metrics.batch.clone(),
+        );
+        registry.register(
+            "audit_records",
+            "Records made durable",
+            metrics.records.clone(),
+        );
+        registry.register(
+            "audit_writable",
+            "1 while the trail can be written",
+            metrics.writable.clone(),
+        );
+        registry.register(
+            "registry_waiting_grants",
+            "Grants in the trail that the registry's file does not hold yet",
+            metrics.waiting.clone(),
+        );
+        metrics
+    }
+
+    /// Notes a batch that was made durable.
+    pub fn synced(&self, records: usize, duration: Duration) {
+        self.sync.observe(duration.as_secs_f64());
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a batch is far below 2^52 records"
+        )]
+        self.batch.observe(records as f64);
+        self.records
+            .inc_by(u64::try_from(records).unwrap_or(u64::MAX));
+    }
+
+    /// Notes that the trail can't be written any more.
+    pub fn unwritable(&self) {
+        self.writable.set(0);
+    }
+
+    /// Notes how many grants wait for the registry's file.
+    pub fn waiting(&self, grants: usize) {
+        self.waiting.set(u64::try_from(grants).unwrap_or(u64::MAX));
+    }
+}
+
+/// From half a millisecond to eight seconds.
+fn latency_buckets() -> impl Iterator<Item = f64> {
+    exponential_buckets(0.000_5, 2.0, 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_convention() {
+        let metrics = Metrics::new("1.2.3");
+        metrics.mint.finished("interview", "success");
+        metrics.http.answered(
+            "POST",
+            "/api/generate-client-secret",
+            201,
+            Duration::from_millis(3),
+        );
+        metrics
+            .upstream
+            .finished("success", Duration::from_millis(2));
+        metrics.audit.synced(3, Duration::from_micros(200));
+        let page = metrics.encode();
+        for line in [
+            "hallpass_build_info{version=\"1.2.3\"} 1",
+            "hallpass_mints_total{profile=\"interview\",outcome=\"success\"} 1",
+            "hallpass_http_requests_total{method=\"POST\",route=\"/api/generate-client-secret\",status=\"201\"} 1",
+            "hallpass_audit_records_total 3",
+            "hallpass_audit_sync_duration_seconds_count 1",
+            "hallpass_upstream_request_duration_seconds_count{outcome=\"success\"} 1",
+        ] {
+            assert!(page.contains(line), "{line}\n{page}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_counted_out_when_its_guard_drops() {
+        let metrics = Metrics::new("x");
+        let guard = metrics.http.enter();
+        assert!(
+            metrics
+                .encode()
+                .contains("hallpass_http_requests_in_flight 1")
+        );
+        drop(guard);
+        assert!(
+            metrics
+                .encode()
+                .contains("hallpass_http_requests_in_flight 0")
+        );
+    }
+}
