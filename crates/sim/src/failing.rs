@@ -27,6 +27,9 @@ const NOT_JSON: &str = "<html><body>502 Bad Gateway</body></html>";
 pub(crate) async fn fail(fault: Fault, route: Route, mut request: Request, next: Next) -> Response {
     let on_socket = route == Route::Websocket && fault.acts_on_socket();
     if on_socket {
+        if fault.kind != Kind::Close {
+            sleep(fault.delay).await;
+        }
         request.extensions_mut().insert(fault);
         return next.run(request).await;
     }

@@ -54,7 +54,8 @@ pub(crate) fn check_content_type(headers: &HeaderMap, wanted: &str) -> Result<()
     Err(ApiError::content_type(media_type, wanted))
 }
 
-fn issue(core: &Core, body: &[u8], headers: &HeaderMap) -> Result<Response, ApiError> {
+/// Checks a body and issues what it asks for.
+pub(crate) fn issue(core: &Core, body: &[u8], headers: &HeaderMap) -> Result<Response, ApiError> {
     let request: Value = match body {
         [] => Value::Object(Session::new()),
         body => serde_json::from_slice(body).map_err(|_| ApiError::not_json())?,

@@ -1,5 +1,7 @@
 //! What happens inside a session, without any I/O: texts in, texts out.
 
+#[cfg(test)]
+mod arbitrary;
 mod audio;
 mod conversation;
 mod engine;
