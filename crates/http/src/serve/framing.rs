@@ -121,13 +121,9 @@ impl Framing {
             return Err(Violation::BareLineFeed);
         };
         match &mut self.place {
-            Place::Head(head) if line.is_empty() => {
-                // Blank lines before a request line are allowed, and skipped.
-                if head.started {
-                    self.place = head.what_follows()?;
-                }
-            }
-            Place::Head(head) => head.take_line(line)?,
+            Place::Head(head) if !line.is_empty() => head.take_line(line)?,
+            // A blank line ends a head; before a request line it is skipped.
+            Place::Head(head) if head.started => self.place = head.what_follows()?,
             Place::ChunkSize => {
                 self.place = match chunk_size(line)? {
                     0 => Place::Trailers,
