@@ -1,0 +1,118 @@
+//! The facts of a request, gathered once for log, metrics and audit.
+
+use std::sync::Arc;
+
+use axum::extract::MatchedPath;
+use hallpass_core::{
+    ids::RequestId,
+    request::{MAX_USER_AGENT, RequestFacts, clean},
+};
+use http::{HeaderMap, Method, Request, header};
+
+use crate::{
+    app::App,
+    serve::{ConnectionFacts, client_address},
+};
+
+/// The route of a request that matched none.
+pub(crate) const UNMATCHED: &str = "(none)";
+
+/// Longest request id taken from a caller.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Every route there is, so that logs, metrics and audit name routes and never
+/// what a caller typed.
+const ROUTES: [&str; 15] = [
+    "/api/generate-client-secret",
+    "/api/interview/realtime-token",
+    "/v1/realtime/client_secrets",
+    "/api/client-secrets",
+    "/api/client-secrets/{id}",
+    "/api/admin/grants",
+    "/api/admin/grants/{id}",
+    "/livez",
+    "/readyz",
+    "/health",
+    "/metrics",
+    "/openapi.json",
+    "/docs/errors",
+    "/docs",
+    "/docs/{*rest}",
+];
+
+/// Gathers the facts of a request.
+pub(crate) fn gather<B>(app: &App, request: &Request<B>) -> Arc<RequestFacts> {
+    let headers = request.headers();
+    let connection = request.extensions().get::<ConnectionFacts>();
+    let address =
+        connection.map(|facts| client_address(facts.peer, headers, app.trusted_proxies()));
+    let matched = request.extensions().get::<MatchedPath>();
+    Arc::new(RequestFacts {
+        id: given_id(headers).unwrap_or_else(|| app.broker().ids().request_id()),
+        method: method(request.method()),
+        route: matched.map_or(UNMATCHED, |path| route(path.as_str())),
+        address,
+        user_agent: text(headers, &header::USER_AGENT),
+        origin: text(headers, &header::ORIGIN),
+    })
+}
+
+fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    let value = headers.get(name)?;
+    Some(clean(
+        &String::from_utf8_lossy(value.as_bytes()),
+        MAX_USER_AGENT,
+    ))
+}
+
+/// The caller's own request id, where it is one that can't disturb a log line.
+fn given_id(headers: &HeaderMap) -> Option<RequestId> {
+    let text = headers.get("x-request-id")?.to_str().ok()?;
+    let harmless =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    if text.len() > MAX_REQUEST_ID || !text.bytes().all(harmless) {
+        return None;
+    }
+    RequestId::new(text).ok()
+}
+
+fn route(matched: &str) -> &'static str {
+    ROUTES
+        .into_iter()
+        .find(|route| *route == matched)
+        .unwrap_or(UNMATCHED)
+}
+
+fn method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        _ => "OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_hostile_request_id_is_not_taken() {
+        let mut headers = HeaderMap::new();
+        for hostile in ["a b", "", "{\"x\":1}", &"x".repeat(129), "é"] {
+            headers.insert(
+                "x-request-id",
+                HeaderValue::from_bytes(hostile.as_bytes()).unwrap(),
+            );
+            assert_eq!(given_id(&headers), None, "{hostile}");
+        }
+        headers.insert("x-request-id", HeaderValue::from_static("trace-1.2_3:4"));
+        assert_eq!(given_id(&headers).unwrap().as_str(), "trace-1.2_3:4");
+    }
+}

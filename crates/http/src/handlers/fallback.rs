@@ -1,0 +1,38 @@
+//! Requests no handler serves.
+
+use std::sync::Arc;
+
+use axum::{Extension, extract::State, response::Response};
+use hallpass_core::{audit::Action, code::Code, refusal::Refusal, request::RequestFacts};
+use http::Uri;
+
+use crate::{answer::refused, app::App, observe::shape_of};
+
+/// A path that is no route: not recorded, since nothing could have been done.
+pub(crate) async fn not_found(
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    uri: Uri,
+) -> Response {
+    let refusal = Refusal::new(
+        Code::NotFound,
+        "There is no such route. The routes are listed at /openapi.json.",
+    );
+    refused(shape_of(uri.path()), refusal, &facts.id, None)
+}
+
+/// A route without this method: recorded, as every refusal of a route is.
+pub(crate) async fn method_not_allowed(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    uri: Uri,
+) -> Response {
+    let text = "This route does not serve this method. The Allow header lists those it serves.";
+    let refusal = Refusal::new(Code::MethodNotAllowed, text);
+    let action = if uri.path().starts_with("/api/admin") {
+        Action::AdminRequest
+    } else {
+        Action::GrantCreate
+    };
+    let refusal = app.broker().refuse(facts.clone(), action, refusal).await;
+    refused(shape_of(uri.path()), refusal, &facts.id, None)
+}

@@ -1,0 +1,380 @@
+//! Reads grants: one's own on the public listener, anyone's on the admin one.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    extract::{Path, Query, Request, State},
+    response::Response,
+};
+use hallpass_api::{
+    answer::{GrantAnswer, GrantPage},
+    problem::Problem,
+};
+use hallpass_core::{
+    Timestamp,
+    audit::Action,
+    code::Code,
+    grant::Grant,
+    ids::{GrantId, ProfileName, SessionId, Subject},
+    permission::Permission,
+    pipeline::AuditSlip,
+    ports::{GrantFilter, StoreError},
+    refusal::Refusal,
+    request::RequestFacts,
+};
+use http::StatusCode;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::mint::{Refused, enter};
+use crate::{
+    answer::{ErrorShape, Told, good, refused},
+    app::App,
+};
+
+/// Grants on a page that does not say how many.
+const DEFAULT_PAGE: usize = 50;
+/// Most grants on a page.
+const MAX_PAGE: usize = 200;
+
+/// Which grants are asked for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct GrantQuery {
+    /// Only of this interview.
+    session_id: Option<String>,
+    /// Only of this profile.
+    profile: Option<String>,
+    /// Only this subject's; admin listener only.
+    subject: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Grants on the page, 1 to 200.
+    limit: Option<usize>,
+}
+
+/// List one's own grants
+///
+/// Newest first; never the secrets.
+#[utoipa::path(
+    get,
+    path = "/api/client-secrets",
+    tag = "client secrets",
+    params(GrantQuery),
+    responses(
+        (status = 200, description = "A page of grants", body = GrantPage),
+        (status = 400, description = "A parameter is wrong", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
+)]
+pub(crate) async fn list_own(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    request: Request,
+) -> Response {
+    let result = list(&app, &facts, request, Reach::Own).await;
+    answer(&facts, result)
+}
+
+/// List anyone's grants
+#[utoipa::path(
+    get,
+    path = "/api/admin/grants",
+    tag = "admin",
+    params(GrantQuery),
+    responses(
+        (status = 200, description = "A page of grants", body = GrantPage),
+        (status = 400, description = "A parameter is wrong", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = []), ("jwt" = [])),
+)]
+pub(crate) async fn list_any(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    request: Request,
+) -> Response {
+    let result = list(&app, &facts, request, Reach::Any).await;
+    answer(&facts, result)
+}
+
+/// Show one of one's own grants
+#[utoipa::path(
+    get,
+    path = "/api/client-secrets/{id}",
+    tag = "client secrets",
+    params(("id" = String, Path, description = "The grant's id")),
+    responses(
+        (status = 200, description = "The grant", body = GrantAnswer),
+        (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 404, description = "No such grant, or another caller's", body = Problem<'static>, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
+)]
+pub(crate) async fn show_own(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let result = show(&app, &facts, &id, request, Reach::Own).await;
+    answer(&facts, result)
+}
+
+/// Show anyone's grant
+#[utoipa::path(
+    get,
+    path = "/api/admin/grants/{id}",
+    tag = "admin",
+    params(("id" = String, Path, description = "The grant's id")),
+    responses(
+        (status = 200, description = "The grant", body = GrantAnswer),
+        (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 404, description = "No such grant", body = Problem<'static>, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = []), ("jwt" = [])),
+)]
+pub(crate) async fn show_any(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let result = show(&app, &facts, &id, request, Reach::Any).await;
+    answer(&facts, result)
+}
+
+/// Whose grants a route reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Own,
+    Any,
+}
+
+impl Reach {
+    const fn permission(self) -> Permission {
+        match self {
+            Self::Own => Permission::GrantsReadOwn,
+            Self::Any => Permission::GrantsReadAny,
+        }
+    }
+}
+
+/// A good answer and who gets it.
+struct Read {
+    response: Response,
+    caller: Subject,
+}
+
+async fn list(
+    app: &App,
+    facts: &Arc<RequestFacts>,
+    request: Request,
+    reach: Reach,
+) -> Result<Read, Refused> {
+    let (parts, _) = request.into_parts();
+    let slip = enter(app, facts, &parts.headers, &parts, Action::GrantRead).await?;
+    let caller = slip.caller().subject.clone();
+    let filter = Query::<GrantQuery>::try_from_uri(&parts.uri)
+        .map_err(|_| query_refused())
+        .and_then(|Query(query)| filter(query, reach, &caller));
+    let done = list_known(app, slip, filter, reach).await;
+    done.map(|response| Read {
+        response,
+        caller: caller.clone(),
+    })
+    .map_err(|refusal| Refused {
+        refusal,
+        caller: Some(caller),
+    })
+}
+
+async fn list_known(
+    app: &App,
+    slip: AuditSlip<'_>,
+    filter: Result<GrantFilter, Refusal>,
+    reach: Reach,
+) -> Result<Response, Refusal> {
+    let slip = slip.require(reach.permission()).await?;
+    let filter = match filter {
+        Ok(filter) => filter,
+        Err(refusal) => return Err(slip.refuse(refusal).await),
+    };
+    // One more than asked for tells whether there is a next page.
+    let page = GrantFilter {
+        limit: filter.limit + 1,
+        ..filter.clone()
+    };
+    let grants = match app.broker().grants().list(&page).await {
+        Ok(grants) => grants,
+        Err(error) => return Err(slip.refuse(store_refused(&error)).await),
+    };
+    slip.done(vec![("count", grants.len().min(filter.limit).to_string())])
+        .await?;
+    Ok(good(
+        StatusCode::OK,
+        &page_of(grants, filter.limit, app.broker().clock().now()),
+    ))
+}
+
+async fn show(
+    app: &App,
+    facts: &Arc<RequestFacts>,
+    id: &str,
+    request: Request,
+    reach: Reach,
+) -> Result<Read, Refused> {
+    let (parts, _) = request.into_parts();
+    let slip = enter(app, facts, &parts.headers, &parts, Action::GrantRead).await?;
+    let caller = slip.caller().subject.clone();
+    let done = show_known(app, slip, id, reach, &caller).await;
+    done.map(|response| Read {
+        response,
+        caller: caller.clone(),
+    })
+    .map_err(|refusal| Refused {
+        refusal,
+        caller: Some(caller),
+    })
+}
+
+async fn show_known(
+    app: &App,
+    slip: AuditSlip<'_>,
+    id: &str,
+    reach: Reach,
+    caller: &Subject,
+) -> Result<Response, Refusal> {
+    let slip = slip.require(reach.permission()).await?;
+    let found = match GrantId::new(id) {
+        Ok(id) => app.broker().grants().find(&id).await,
+        Err(_) => Ok(None),
+    };
+    let grant = match found {
+        Ok(grant) => grant,
+        Err(error) => return Err(slip.refuse(store_refused(&error)).await),
+    };
+    // Another caller's grant looks exactly like none.
+    let Some(grant) = grant.filter(|grant| reach == Reach::Any || grant.subject == *caller) else {
+        return Err(slip.refuse(not_found()).await);
+    };
+    slip.done(vec![("grant", grant.id.to_string())]).await?;
+    Ok(good(
+        StatusCode::OK,
+        &GrantAnswer::at(&grant, app.broker().clock().now()),
+    ))
+}
+
+fn filter(query: GrantQuery, reach: Reach, caller: &Subject) -> Result<GrantFilter, Refusal> {
+    let wrong = |name: &str| {
+        Refusal::new(
+            Code::InvalidMember,
+            format!("The parameter \"{name}\" is not valid."),
+        )
+        .member(name)
+    };
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(wrong("limit"));
+    }
+    if query.subject.is_some() && reach == Reach::Own {
+        return Err(wrong("subject"));
+    }
+    let asked = query
+        .subject
+        .map(Subject::new)
+        .transpose()
+        .map_err(|_| wrong("subject"))?;
+    Ok(GrantFilter {
+        subject: if reach == Reach::Own {
+            Some(caller.clone())
+        } else {
+            asked
+        },
+        session_id: query
+            .session_id
+            .map(SessionId::new)
+            .transpose()
+            .map_err(|_| wrong("session_id"))?,
+        profile: query
+            .profile
+            .map(ProfileName::new)
+            .transpose()
+            .map_err(|_| wrong("profile"))?,
+        lineage: None,
+        before: query
+            .cursor
+            .map(|text| read_cursor(&text).ok_or_else(|| wrong("cursor")))
+            .transpose()?,
+        limit,
+    })
+}
+
+/// A cursor is the last grant's time in milliseconds and its id.
+fn read_cursor(text: &str) -> Option<(Timestamp, GrantId)> {
+    let (millis, id) = text.split_once('.')?;
+    let time = Timestamp::from_millisecond(millis.parse().ok()?).ok()?;
+    Some((time, GrantId::new(id).ok()?))
+}
+
+fn page_of(mut grants: Vec<Grant>, limit: usize, now: Timestamp) -> GrantPage {
+    let more = grants.len() > limit;
+    grants.truncate(limit);
+    let last = grants.last().filter(|_| more);
+    let next_cursor =
+        last.map(|grant| format!("{}.{}", grant.created_at.as_millisecond(), grant.id));
+    GrantPage {
+        data: grants
+            .iter()
+            .map(|grant| GrantAnswer::at(grant, now))
+            .collect(),
+        next_cursor,
+    }
+}
+
+fn query_refused() -> Refusal {
+    Refusal::new(
+        Code::UnknownMember,
+        "A query parameter is unknown or not valid. There are: session_id, profile, cursor, limit, and for operators subject.",
+    )
+}
+
+fn not_found() -> Refusal {
+    Refusal::new(
+        Code::NotFound,
+        "There is no such grant, or it is not yours.",
+    )
+}
+
+fn store_refused(error: &StoreError) -> Refusal {
+    Refusal::new(
+        Code::StoreUnavailable,
+        "The server can't read its records now. Try again later.",
+    )
+    .internal(error.to_string())
+}
+
+fn answer(facts: &RequestFacts, result: Result<Read, Refused>) -> Response {
+    match result {
+        Ok(Read {
+            mut response,
+            caller,
+        }) => {
+            response.extensions_mut().insert(Told {
+                caller: Some(caller),
+                ..Told::default()
+            });
+            response
+        }
+        Err(Refused { refusal, caller }) => {
+            refused(ErrorShape::Problem, refusal, &facts.id, caller)
+        }
+    }
+}

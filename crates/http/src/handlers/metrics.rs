@@ -1,0 +1,26 @@
+//! What Prometheus scrapes; on the admin listener only.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::header;
+
+use crate::app::App;
+
+/// All metrics
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    responses((status = 200, description = "All metrics, in the OpenMetrics text format", content_type = "application/openmetrics-text", body = String)),
+)]
+pub(crate) async fn metrics(State(app): State<App>) -> Response {
+    app.metrics().audit.waiting(app.health().waiting_grants());
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    (
+        [(header::CONTENT_TYPE, content_type)],
+        app.metrics().encode(),
+    )
+        .into_response()
+}

@@ -1,0 +1,226 @@
+//! The three ways to ask for a client secret; one way through the pipeline.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use hallpass_api::{
+    answer::{ClientSecretAnswer, DropInAnswer, RealtimeTokenAnswer},
+    mint::{self, DropInRequest, MintRequest},
+    openai::Envelope,
+    problem::Problem,
+};
+use hallpass_core::{
+    audit::Action,
+    ids::Subject,
+    pipeline::{AuditSlip, Issued},
+    policy::MintAsk,
+    refusal::Refusal,
+    request::RequestFacts,
+};
+use http::{HeaderMap, StatusCode, request::Parts};
+
+use crate::{
+    answer::{ErrorShape, Told, good, refused},
+    app::App,
+    body, credentials, limit_headers,
+};
+
+/// Reads what is asked for from a body.
+type Read = fn(&[u8]) -> Result<MintAsk, Refusal>;
+
+/// Issue a client secret
+///
+/// Authenticates the caller, applies the profile and its limits, asks OpenAI
+/// for a client secret and answers with it once its audit record is durable.
+#[utoipa::path(
+    post,
+    path = "/api/generate-client-secret",
+    tag = "client secrets",
+    request_body(content = MintRequest, description = "Every member is optional."),
+    responses(
+        (status = 201, description = "The secret", body = ClientSecretAnswer<'static>),
+        (status = 400, description = "A member is wrong", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 413, description = "Body over 64 KiB", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 415, description = "Body not JSON", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 429, description = "A limit is reached", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "OpenAI, the trail or a store is away", body = Problem<'static>, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
+)]
+pub(crate) async fn generate(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    request: Request,
+) -> Response {
+    let issued = issue(&app, &facts, request, mint::read_mint).await;
+    answer(&app, &facts, ErrorShape::Problem, issued, |issued| {
+        good(StatusCode::CREATED, &ClientSecretAnswer::new(issued))
+    })
+}
+
+/// Issue a realtime token for an interview
+///
+/// The same as `/api/generate-client-secret` with the members interview pages
+/// read: `token` and `expiresAt`.
+#[utoipa::path(
+    post,
+    path = "/api/interview/realtime-token",
+    tag = "client secrets",
+    request_body(content = MintRequest, description = "Every member is optional."),
+    responses(
+        (status = 200, description = "The token", body = RealtimeTokenAnswer<'static>),
+        (status = 401, description = "`error` is \"Unauthorized\"", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 429, description = "A limit is reached", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "`error` is \"Failed to generate token\"", body = Problem<'static>, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
+)]
+pub(crate) async fn interview(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    request: Request,
+) -> Response {
+    let issued = issue(&app, &facts, request, mint::read_interview).await;
+    answer(&app, &facts, ErrorShape::Interview, issued, |issued| {
+        good(StatusCode::OK, &RealtimeTokenAnswer::new(issued))
+    })
+}
+
+/// Issue a client secret in OpenAI's own shape
+///
+/// For OpenAI's SDKs: `realtime.clientSecrets.create` works with only its base
+/// URL changed. The session's type and model choose the profile.
+#[utoipa::path(
+    post,
+    path = "/v1/realtime/client_secrets",
+    tag = "drop-in",
+    request_body(content = DropInRequest, description = "As OpenAI documents it."),
+    responses(
+        (status = 200, description = "The secret", body = DropInAnswer<'static>),
+        (status = 400, description = "A member is wrong", body = Envelope<'static>),
+        (status = 401, description = "No good credential", body = Envelope<'static>),
+        (status = 403, description = "Not allowed", body = Envelope<'static>),
+        (status = 429, description = "A limit is reached", body = Envelope<'static>),
+        (status = 503, description = "OpenAI, the trail or a store is away", body = Envelope<'static>),
+    ),
+    security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
+)]
+pub(crate) async fn drop_in(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    request: Request,
+) -> Response {
+    let issued = issue(&app, &facts, request, mint::read_drop_in).await;
+    answer(&app, &facts, ErrorShape::OpenAi, issued, |issued| {
+        good(StatusCode::OK, &DropInAnswer::new(issued))
+    })
+}
+
+/// A refusal, with whom it was given to, where that is known.
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    pub(crate) caller: Option<Subject>,
+}
+
+/// The way of a request through the pipeline.
+async fn issue(
+    app: &App,
+    facts: &Arc<RequestFacts>,
+    request: Request,
+    read: Read,
+) -> Result<Issued, Refused> {
+    let (parts, body) = request.into_parts();
+    let slip = enter(app, facts, &parts.headers, &parts, Action::GrantCreate).await?;
+    let caller = slip.caller().subject.clone();
+    issue_known(slip, &parts, body, read)
+        .await
+        .map_err(|refusal| Refused {
+            refusal,
+            caller: Some(caller),
+        })
+}
+
+async fn issue_known(
+    slip: AuditSlip<'_>,
+    parts: &Parts,
+    body: Body,
+    read: Read,
+) -> Result<Issued, Refusal> {
+    let ask = match body::read(&parts.headers, body)
+        .await
+        .and_then(|bytes| read(&bytes))
+    {
+        Ok(ask) => ask,
+        Err(refusal) => return Err(slip.refuse(refusal).await),
+    };
+    let permit = slip.authorise(&ask).await?;
+    let admission = permit.admit().await?;
+    let minted = admission.mint().await?;
+    let recorded = minted.record().await?;
+    recorded.close_audit().await
+}
+
+/// Authenticates a request and opens its audit slip.
+pub(crate) async fn enter<'a>(
+    app: &'a App,
+    facts: &Arc<RequestFacts>,
+    headers: &HeaderMap,
+    parts: &Parts,
+    action: Action,
+) -> Result<AuditSlip<'a>, Refused> {
+    let presented = credentials::presented(headers, facts.address);
+    let known = app.broker().authenticate(facts.clone(), &presented).await;
+    let known = known.map_err(|refusal| Refused {
+        refusal,
+        caller: None,
+    })?;
+    let scheme = known.caller().scheme;
+    let slip = known.open_audit(action);
+    match app.origins().defend(scheme, &parts.method, headers) {
+        Ok(()) => Ok(slip),
+        Err(refusal) => {
+            let caller = Some(slip.caller().subject.clone());
+            Err(Refused {
+                refusal: slip.refuse(refusal).await,
+                caller,
+            })
+        }
+    }
+}
+
+fn answer(
+    app: &App,
+    facts: &RequestFacts,
+    shape: ErrorShape,
+    issued: Result<Issued, Refused>,
+    good: impl FnOnce(&Issued) -> Response,
+) -> Response {
+    match issued {
+        Ok(issued) => {
+            let grant = issued.grant();
+            app.metrics()
+                .mint
+                .finished(grant.profile.as_str(), "success");
+            let mut response = good(&issued);
+            limit_headers::write(response.headers_mut(), issued.limits());
+            response.extensions_mut().insert(Told {
+                caller: Some(grant.subject.clone()),
+                grant: Some(grant.id.clone()),
+                ..Told::default()
+            });
+            response
+        }
+        Err(Refused { refusal, caller }) => {
+            app.metrics().mint.finished("", refusal.code.as_str());
+            refused(shape, refusal, &facts.id, caller)
+        }
+    }
+}

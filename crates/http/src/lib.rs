@@ -1,0 +1,26 @@
+//! Routers, extractors, handlers and the accept loop.
+//!
+//! A request passes [`serve`] (sockets, deadlines, TLS), the observing layer
+//! (id, log line, metrics, headers, cross-origin rules), its handler, and from
+//! there the core's pipeline. Handlers read and write wire types and decide
+//! nothing.
+
+mod answer;
+mod app;
+mod body;
+mod credentials;
+mod cross_origin;
+mod document;
+mod error_page;
+mod facts;
+mod handlers;
+mod headers;
+mod limit_headers;
+mod observe;
+mod router;
+pub mod serve;
+
+pub use app::{App, AppParts, Health, UpstreamHealth};
+pub use cross_origin::{Origins, OriginsError};
+pub use document::openapi_json;
+pub use router::{admin, public};

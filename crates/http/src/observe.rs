@@ -1,0 +1,119 @@
+//! The layer around every handler: id, headers, counts, one log line.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use futures_util::FutureExt;
+use hallpass_core::{code::Code, refusal::Refusal, request::RequestFacts};
+use http::{HeaderName, HeaderValue};
+
+use crate::{
+    answer::{ErrorShape, Told, refused},
+    app::App,
+    cross_origin::Origins,
+    facts, headers,
+};
+
+/// Observes one request from its head to its answer's head.
+pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let _in_flight = app.metrics().http.enter();
+    let facts = facts::gather(&app, &request);
+    request.extensions_mut().insert(facts.clone());
+    let asked = request.headers().clone();
+    let mut response = if Origins::is_preflight(request.method(), &asked) {
+        app.origins().preflight(&asked)
+    } else {
+        let mut response = answered(&app, &facts, request, next).await;
+        app.origins().expose(&asked, response.headers_mut());
+        response
+    };
+    headers::harden(response.headers_mut(), app.https());
+    if let Ok(id) = HeaderValue::from_str(facts.id.as_str()) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-request-id"), id);
+    }
+    app.metrics().http.answered(
+        facts.method,
+        facts.route,
+        response.status().as_u16(),
+        started.elapsed(),
+    );
+    log(&facts, &response, started);
+    response
+}
+
+/// The handler's answer; a defect in it ends this request and nothing else.
+async fn answered(app: &App, facts: &Arc<RequestFacts>, request: Request, next: Next) -> Response {
+    let shape = shape_of(request.uri().path());
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            app.metrics().http.panicked();
+            let refusal = Refusal::new(
+                Code::Internal,
+                "Something failed inside the server. Tell the operator the request id.",
+            )
+            .internal("a handler panicked; the line before tells where");
+            refused(shape, refusal, &facts.id, None)
+        }
+    }
+}
+
+/// The shape of errors below a path.
+pub(crate) fn shape_of(path: &str) -> ErrorShape {
+    match path {
+        "/api/interview/realtime-token" => ErrorShape::Interview,
+        path if path.starts_with("/v1/") => ErrorShape::OpenAi,
+        _ => ErrorShape::Problem,
+    }
+}
+
+fn log(facts: &RequestFacts, response: &Response, started: Instant) {
+    let told = response.extensions().get::<Told>();
+    let status = response.status().as_u16();
+    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let caller = told
+        .and_then(|told| told.caller.as_ref())
+        .map(hallpass_core::ids::Subject::as_str);
+    let code = told.and_then(|told| told.code).map(Code::as_str);
+    let cause = told.and_then(|told| told.internal.as_deref());
+    let grant = told
+        .and_then(|told| told.grant.as_ref())
+        .map(hallpass_core::ids::GrantId::as_str);
+    let address = facts.address.map(tracing::field::display);
+    let (method, route, request_id) = (facts.method, facts.route, facts.id.as_str());
+    if status >= 500 {
+        tracing::warn!(
+            method,
+            route,
+            status,
+            duration_ms,
+            caller,
+            address,
+            request_id,
+            code,
+            cause,
+            "request failed"
+        );
+    } else {
+        tracing::info!(
+            method,
+            route,
+            status,
+            duration_ms,
+            caller,
+            address,
+            request_id,
+            code,
+            grant,
+            cause,
+            "request"
+        );
+    }
+}

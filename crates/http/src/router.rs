@@ -1,0 +1,71 @@
+//! Which path leads to which handler.
+
+use axum::{Router, middleware};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{
+    app::App,
+    document::Document,
+    handlers::{docs, fallback, grants, health, metrics, mint},
+    observe::observe,
+};
+
+/// The routes of the public listener.
+fn public_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(mint::generate))
+        .routes(routes!(mint::interview))
+        .routes(routes!(mint::drop_in))
+        .routes(routes!(grants::list_own))
+        .routes(routes!(grants::show_own))
+        .merge(probe_routes())
+        .routes(routes!(docs::openapi))
+        .routes(routes!(docs::errors))
+}
+
+/// The routes of the admin listener.
+fn admin_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(grants::list_any))
+        .routes(routes!(grants::show_any))
+        .routes(routes!(metrics::metrics))
+}
+
+fn probe_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::health))
+}
+
+/// The document of all routes.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    public_routes().merge(admin_routes()).split_for_parts().1
+}
+
+/// The router of the public listener.
+pub fn public(app: App) -> Router {
+    let router: Router<App> = public_routes().split_for_parts().0;
+    finish(
+        router.merge(SwaggerUi::new("/docs").url("/openapi.json", document())),
+        app,
+    )
+}
+
+/// The router of the admin listener.
+pub fn admin(app: App) -> Router {
+    finish(
+        admin_routes().merge(probe_routes()).split_for_parts().0,
+        app,
+    )
+}
+
+fn finish(router: Router<App>, app: App) -> Router {
+    router
+        .method_not_allowed_fallback(fallback::method_not_allowed)
+        .fallback(fallback::not_found)
+        .layer(middleware::from_fn_with_state(app.clone(), observe))
+        .with_state(app)
+}
