@@ -92,11 +92,12 @@ async fn measure(args: &Args) -> Result<Report> {
     cores.pin_load()?;
     let folder = run_folder()?;
     let run = Run::new(args, folder.path(), cores).await?;
+    let subjects = run.subjects()?;
     let found = tokio::select! {
-        found = run.all() => found,
+        found = run.rounds() => found,
         _ = tokio::signal::ctrl_c() => bail!("interrupted"),
     };
-    let (subjects, measured, syncs) = match found {
+    let (measured, syncs) = match found {
         Ok(found) => found,
         Err(error) => {
             let kept = folder.keep();
@@ -174,12 +175,6 @@ impl<'a> Run<'a> {
             upstream,
             ledger,
         })
-    }
-
-    async fn all(&self) -> Result<(Vec<Subject>, Vec<Measured>, Vec<Syncs>)> {
-        let subjects = self.subjects()?;
-        let (measured, syncs) = self.rounds().await?;
-        Ok((subjects, measured, syncs))
     }
 
     fn subjects(&self) -> Result<Vec<Subject>> {

@@ -72,6 +72,9 @@ impl Drop for Server {
 }
 
 /// The command under `taskset`, which becomes the command: same process id.
+///
+/// It gets no environment but its own and the search path: a key or a setting
+/// of the person who measures must not reach a server that is measured.
 fn pinned(command: &Command, core: Option<usize>) -> Command {
     let mut pinned = match core {
         Some(core) => {
@@ -82,7 +85,10 @@ fn pinned(command: &Command, core: Option<usize>) -> Command {
         }
         None => Command::new(command.get_program()),
     };
-    pinned.args(command.get_args());
+    pinned.args(command.get_args()).env_clear();
+    if let Some(path) = std::env::var_os("PATH") {
+        pinned.env("PATH", path);
+    }
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
             pinned.env(name, value);
@@ -227,6 +233,21 @@ mod tests {
             Some(2 * 1024 * 1024)
         );
         assert_eq!(parse_peak("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn a_server_sees_its_own_settings_and_none_of_ours() {
+        let folder = tempfile::tempdir().expect("a temp folder");
+        let log = folder.path().join("log");
+        let mut command = Command::new("env");
+        command.env("OPENAI_API_KEY", "its own");
+
+        let mut server = Server::start(&command, None, &log).expect("started");
+
+        server.child.wait().expect("ended");
+        let said = fs::read_to_string(log).expect("its output");
+        assert!(said.contains("OPENAI_API_KEY=its own"), "{said}");
+        assert!(!said.contains("CARGO_MANIFEST_DIR"), "{said}");
     }
 
     #[test]
