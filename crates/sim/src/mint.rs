@@ -1,5 +1,7 @@
 //! `POST /v1/realtime/client_secrets`.
 
+mod template;
+
 use std::sync::Arc;
 
 use axum::{
@@ -8,21 +10,18 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
-use serde_json::Value;
 
 use crate::{
     credential::{LastFour, UnverifiedKey, beta_header, safety_identifier},
-    effective::{self, Session},
     error::ApiError,
     log::IssuedSecret,
     router::BODY_LIMIT,
-    schema,
     secrets::Secret,
     simulator::Core,
 };
 
-/// Life of a secret whose request names none, seconds.
-const DEFAULT_SECONDS: u64 = 600;
+use template::Template;
+pub(crate) use template::Templates;
 
 /// Issues a client secret.
 pub(crate) async fn create(
@@ -55,27 +54,17 @@ pub(crate) fn check_content_type(headers: &HeaderMap, wanted: &str) -> Result<()
 }
 
 /// Checks a body and issues what it asks for.
-pub(crate) fn issue(core: &Core, body: &[u8], headers: &HeaderMap) -> Result<Response, ApiError> {
-    let request: Value = match body {
-        [] => Value::Object(Session::new()),
-        body => serde_json::from_slice(body).map_err(|_| ApiError::not_json())?,
-    };
-    schema::check(schema::MINT, &request, "")?;
-    let seconds = seconds(&request)?;
-    let requested = request.get("session");
-    let names_model = requested.is_some_and(|session| session.get("model").is_some());
-    let session = effective::at_mint(requested, &core.ids.short("sess_"))?;
-
+pub(crate) fn issue(core: &Core, body: &Bytes, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let template = core.templates.of(body, &core.ids)?;
     let value = core.ids.hex("ek_");
     let now = core.now();
-    let expires_at = now + seconds;
-    let (body, session) = answer(&value, expires_at, &session);
-    let safety_identifier = safety_identifier(headers);
+    let expires_at = now + template.seconds;
+    let (body, session) = answer(&value, expires_at, &template, &core.ids.short("sess_"));
     let secret = Secret {
         expires_at,
         session,
-        names_model,
-        safety_identifier,
+        names_model: template.names_model,
+        safety_identifier: safety_identifier(headers),
     };
     core.gatekeeper.secrets.insert(&value, secret, now);
 
@@ -87,28 +76,15 @@ pub(crate) fn issue(core: &Core, body: &[u8], headers: &HeaderMap) -> Result<Res
     Ok(response)
 }
 
-fn seconds(request: &Value) -> Result<u64, ApiError> {
-    let expires_after = request.get("expires_after").filter(|it| !it.is_null());
-    let Some(expires_after) = expires_after else {
-        return Ok(DEFAULT_SECONDS);
-    };
-    if expires_after.get("anchor").is_none() {
-        return Err(ApiError::missing_parameter("expires_after.anchor"));
-    }
-    let seconds = expires_after.get("seconds").and_then(Value::as_u64);
-    Ok(seconds.unwrap_or(DEFAULT_SECONDS))
-}
-
 /// The body, and the part of it that is the session: remembered, not copied.
-fn answer(value: &str, expires_at: u64, session: &Session) -> (Bytes, Bytes) {
-    let session = serde_json::to_string(session).unwrap_or_default();
+fn answer(value: &str, expires_at: u64, template: &Template, id: &str) -> (Bytes, Bytes) {
     let head = format!("{{\"value\":\"{value}\",\"expires_at\":{expires_at},\"session\":");
-    let start = head.len();
-    let mut body = head.into_bytes();
-    body.reserve_exact(session.len() + 1);
-    body.extend_from_slice(session.as_bytes());
-    body.push(b'}');
-    let body = Bytes::from(body);
-    let session = body.slice(start..body.len() - 1);
+    let Template {
+        before_id,
+        after_id,
+        ..
+    } = template;
+    let body = Bytes::from([&head, before_id, id, after_id, "}"].concat());
+    let session = body.slice(head.len()..body.len() - 1);
     (body, session)
 }

@@ -12,6 +12,7 @@ use crate::{
     fault::Faults,
     ids::Ids,
     log::{LogEntry, RequestLog},
+    mint::Templates,
     router,
     secrets::{Gatekeeper, Secrets},
     sessions::{Ending, SessionSummary, Sessions},
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) log: Arc<RequestLog>,
     pub(crate) faults: Faults,
     pub(crate) gatekeeper: Gatekeeper,
+    pub(crate) templates: Templates,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) calls: Calls,
     /// Sockets that are open, or still closing.
@@ -50,6 +52,7 @@ impl Simulator {
             log: Arc::new(RequestLog::new(config.log_capacity)),
             faults: Faults::default(),
             gatekeeper,
+            templates: Templates::default(),
             sessions: Arc::default(),
             calls: Calls::new(config.call_capacity),
             running: TaskTracker::new(),

@@ -150,7 +150,7 @@ proptest! {
     #[test]
     fn any_mint_is_answered(body in json()) {
         let core = simulator().core;
-        let answered = mint::issue(&core, body.to_string().as_bytes(), &http::HeaderMap::new());
+        let answered = mint::issue(&core, &body.to_string().into(), &http::HeaderMap::new());
         if schema::check(schema::MINT, &body, "").is_err() {
             prop_assert!(answered.is_err());
         }

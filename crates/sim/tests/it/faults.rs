@@ -43,7 +43,7 @@ async fn status_answers_as_told_or_as_openai_would() {
         let answer = sim.mint(&realtime()).await;
         assert_eq!((answer.status(), answer.json()), (status, fixture(name)));
     }
-    let body = json!({"error": {"message": "no"}});
+    let body = fixture("http_error.429.credit_balance_exhausted");
     let fault = json!({"route": "all", "kind": "status", "status": 429, "body": body,
         "headers": {"retry-after": "7", "x-request-id": "req_mine"}});
     sim.fault(&fault).await;
