@@ -1,0 +1,236 @@
+//! Records a second, latency and processor time of the trail at 1 to 256
+//! writers, beside the disk's bare append-and-fdatasync.
+//!
+//! `cargo run --release -p hallpass-audit --example throughput [DIR [WINDOW_US…]]`
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a measuring program: its output is its result, and a failure ends it"
+)]
+
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hallpass_audit::{Trail, TrailObserver, TrailSettings};
+use hallpass_core::{
+    Timestamp,
+    audit::{Action, AuditEvent, Outcome, Phase, UpstreamFacts},
+    caller::{Caller, Scheme},
+    grant::{Grant, GrantDraft, GrantState, Mode},
+    ids::{CredentialId, GrantId, LineageId, ProfileName, RequestId, RoleName, SessionId, Subject},
+    ports::{AuditLog, Clock},
+    request::RequestFacts,
+};
+
+const SECONDS: Duration = Duration::from_secs(2);
+
+struct StillClock;
+
+impl Clock for StillClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_795_000_000).unwrap()
+    }
+}
+
+#[derive(Default)]
+struct Count {
+    syncs: AtomicU64,
+    records: AtomicU64,
+}
+
+impl TrailObserver for Count {
+    fn synced(&self, records: usize, _write: Duration, _sync: Duration) {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    fn poisoned(&self, why: &str) {
+        println!("poisoned: {why}");
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let dir = arguments.next().map_or_else(
+        || std::env::temp_dir().join("hallpass-throughput"),
+        PathBuf::from,
+    );
+    let windows: Vec<u64> = arguments.map(|text| text.parse().unwrap()).collect();
+    let windows = if windows.is_empty() {
+        vec![500]
+    } else {
+        windows
+    };
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    println!(
+        "bare append of 1,200 bytes and fdatasync: {:.0} a second",
+        bare(&dir)
+    );
+    println!("window_us writers records/s  p50_us  p99_us cpu_us/record records/sync");
+    for window in windows {
+        for writers in [1, 16, 64, 256] {
+            measure(&dir, window, writers);
+        }
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+fn bare(dir: &Path) -> f64 {
+    let path = dir.join("bare");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    let (start, mut count) = (Instant::now(), 0_u32);
+    while start.elapsed() < SECONDS {
+        file.write_all(&[b'x'; 1200]).unwrap();
+        file.sync_data().unwrap();
+        count += 1;
+    }
+    f64::from(count) / start.elapsed().as_secs_f64()
+}
+
+fn measure(dir: &Path, window: u64, writers: usize) {
+    let count = Arc::new(Count::default());
+    let mut settings = TrailSettings::new(
+        dir.join(format!("{window}-{writers}")),
+        Arc::new(StillClock),
+        "0.0.0",
+    );
+    settings.gather_window = Duration::from_micros(window);
+    settings.observer = count.clone();
+    let (trail, _) = Trail::open(settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let cpu = cpu_time();
+    let start = Instant::now();
+    let mut latencies = runtime.block_on(load(Arc::new(trail), writers, start));
+    let (elapsed, cpu) = (start.elapsed(), cpu_time() - cpu);
+    latencies.sort_unstable();
+    let records = latencies.len();
+    let at = |share: f64| latencies[((records - 1) as f64 * share) as usize].as_micros();
+    println!(
+        "{window:9} {writers:7} {:9.0} {:7} {:7} {:13.2} {:12.1}",
+        records as f64 / elapsed.as_secs_f64(),
+        at(0.5),
+        at(0.99),
+        cpu.as_secs_f64() * 1e6 / records as f64,
+        count.records.load(Ordering::Relaxed) as f64 / count.syncs.load(Ordering::Relaxed) as f64,
+    );
+}
+
+async fn load(trail: Arc<Trail>, writers: usize, start: Instant) -> Vec<Duration> {
+    let (intent, outcome) = mint();
+    let tasks: Vec<_> = (0..writers)
+        .map(|_| {
+            let (trail, pair) = (trail.clone(), [intent.clone(), outcome.clone()]);
+            tokio::spawn(async move {
+                let mut latencies = Vec::new();
+                for event in pair.iter().cycle() {
+                    if start.elapsed() > SECONDS {
+                        break;
+                    }
+                    let asked = Instant::now();
+                    trail.append(event.clone()).await.unwrap();
+                    latencies.push(asked.elapsed());
+                }
+                latencies
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.unwrap());
+    }
+    all
+}
+
+/// User and system time of this process so far.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+fn mint() -> (AuditEvent, AuditEvent) {
+    let now = StillClock.now();
+    let mut intent = AuditEvent::outcome(now, Action::GrantCreate, Outcome::Pending);
+    intent.phase = Phase::Intent;
+    intent.request = Some(Arc::new(RequestFacts {
+        id: RequestId::from_random([3; 16]),
+        method: "POST",
+        route: "/api/generate-client-secret",
+        address: Some("203.0.113.7".parse().unwrap()),
+        user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:145.0)".to_owned()),
+        origin: Some("https://app.example".to_owned()),
+    }));
+    intent.caller = Some(Arc::new(Caller {
+        subject: Subject::new("user-42").unwrap(),
+        scheme: Scheme::Jwt,
+        credential: CredentialId::new("issuer").unwrap(),
+        roles: vec![RoleName::new("candidate").unwrap()],
+        session_id: None,
+        tenant: None,
+        issued_at: None,
+        expires_at: None,
+    }));
+    intent.draft = Some(Arc::new(GrantDraft {
+        id: GrantId::from_random([1; 16]),
+        lineage: LineageId::from_random([2; 16]),
+        profile: ProfileName::new("interview").unwrap(),
+        session_id: Some(SessionId::new("session-7").unwrap()),
+        mode: Mode::Direct,
+        expires_after_seconds: 600,
+    }));
+    let mut outcome = intent.clone();
+    outcome.phase = Phase::Outcome;
+    outcome.outcome = Outcome::Success;
+    outcome.grant = Some(Arc::new(grant(now)));
+    outcome.upstream = Some(UpstreamFacts {
+        name: Some("openai".into()),
+        request_id: Some("req_0123456789abcdef".to_owned()),
+        status: Some(200),
+        orphan_possible: false,
+    });
+    (intent, outcome)
+}
+
+fn grant(now: Timestamp) -> Grant {
+    Grant {
+        id: GrantId::from_random([1; 16]),
+        lineage: LineageId::from_random([2; 16]),
+        state: GrantState::Active,
+        subject: Subject::new("user-42").unwrap(),
+        credential: CredentialId::new("issuer").unwrap(),
+        profile: ProfileName::new("interview").unwrap(),
+        session_id: Some(SessionId::new("session-7").unwrap()),
+        mode: Mode::Direct,
+        created_at: now,
+        expires_at: now + Duration::from_secs(600),
+        refresh_after: now + Duration::from_secs(480),
+        secret_last4: "wxyz".to_owned(),
+        secret_hash: "ab".repeat(32),
+        address: Some("203.0.113.7".parse().unwrap()),
+        user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:145.0)".to_owned()),
+        request_id: RequestId::from_random([3; 16]),
+        upstream_request_id: Some("req_0123456789abcdef".to_owned()),
+    }
+}

@@ -1,0 +1,137 @@
+//! How each record is tied to the one before it.
+
+use std::{fmt, str::FromStr};
+
+use aws_lc_rs::digest;
+use hallpass_core::ids::hex;
+
+use crate::line::{Flaw, Sealed};
+
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// The hash of some bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+        Self(hash)
+    }
+
+    /// The hash's bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The text is not 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a SHA-256 in 64 lower-case hexadecimal digits")]
+pub struct NotAHash;
+
+impl FromStr for Hash {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != 32 || !rest.is_empty() {
+            return Err(NotAHash);
+        }
+        let mut hash = [0; 32];
+        for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Ok(Self(hash))
+    }
+}
+
+const fn digit(byte: u8) -> Result<u8, NotAHash> {
+    match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        _ => Err(NotAHash),
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hash({self})")
+    }
+}
+
+/// One place of a trail: a record's number and its hash.
+///
+/// Kept elsewhere, it shows later that the trail up to it is still the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The record's number, from 0.
+    pub sequence: u64,
+    /// The record's hash.
+    pub hash: Hash,
+}
+
+/// Walks a chain, record by record.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chain {
+    /// The record accepted last.
+    pub(crate) head: Option<Link>,
+    /// The trail's own id.
+    pub(crate) uid: Option<String>,
+}
+
+impl Chain {
+    /// The number the next record has.
+    pub(crate) fn next(&self) -> u64 {
+        self.head.map_or(0, |head| head.sequence + 1)
+    }
+
+    /// Takes the next line, without its line feed.
+    pub(crate) fn accept(&mut self, line: &[u8]) -> Result<(), Flaw> {
+        let sealed = Sealed::read(line)?;
+        self.follow(&sealed)?;
+        self.head = Some(sealed.link());
+        self.uid = Some(sealed.chain);
+        Ok(())
+    }
+
+    /// Checks that a record follows the head.
+    pub(crate) fn follow(&self, record: &Sealed) -> Result<(), Flaw> {
+        if record.sequence != self.next() {
+            return Err(Flaw::Sequence {
+                expected: self.next(),
+                found: record.sequence,
+            });
+        }
+        if record.previous != self.head.map(|head| head.hash) {
+            return Err(Flaw::Previous);
+        }
+        if self.uid.as_ref().is_some_and(|uid| *uid != record.chain) {
+            return Err(Flaw::OtherTrail);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_reads_back_and_nothing_else_reads() {
+        let hash = Hash::of(b"abc");
+        let text = hash.to_string();
+        assert!(text.starts_with("ba7816bf") && text.ends_with("f20015ad"));
+        assert_eq!(text.parse(), Ok(hash));
+        assert_eq!(text.to_uppercase().parse::<Hash>(), Err(NotAHash));
+        assert_eq!(text[1..].parse::<Hash>(), Err(NotAHash));
+    }
+}

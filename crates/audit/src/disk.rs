@@ -1,0 +1,121 @@
+//! The file operations a trail is written with.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+/// Makes and opens segments; tests put faults in its place.
+pub trait Disk: Send + Sync {
+    /// Makes a directory and those above it, if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be made.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Makes a new file to append to.
+    ///
+    /// # Errors
+    ///
+    /// When there is such a file already, or it can't be made.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+
+    /// Opens a file to append to.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be opened.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+
+    /// Makes a directory's entries durable.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not do it.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// A segment being written.
+pub trait SegmentFile: Send {
+    /// Appends some of the bytes and says how many.
+    ///
+    /// # Errors
+    ///
+    /// When the disk takes none.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Makes everything written durable (fdatasync).
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not do it; what was written may be lost then, and a
+    /// second try proves nothing.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts the file to a length.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not do it.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+/// The file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalDisk;
+
+impl Disk for LocalDisk {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(OpenOptions::new().append(true).open(path)?))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+}
+
+impl SegmentFile for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(self, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+/// Appends all of the bytes.
+pub(crate) fn write_all(file: &mut dyn SegmentFile, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Which OCSF event a record is.
+
+use hallpass_core::audit::{Action, Outcome};
+
+/// The application whose trail this is, as OCSF names it.
+pub(crate) const PRODUCT: &str = "Hallpass";
+
+/// The OCSF classes in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Who sends a request was asked.
+    Authentication,
+    /// A key or the configuration was changed.
+    EntityManagement,
+    /// The server itself started, stopped, or changed its state.
+    ApplicationLifecycle,
+    /// A request to the API.
+    ApiActivity,
+}
+
+impl Class {
+    /// `class_uid`; its thousands are `category_uid`.
+    pub(crate) const fn uid(self) -> u32 {
+        match self {
+            Self::Authentication => 3002,
+            Self::EntityManagement => 3004,
+            Self::ApplicationLifecycle => 6002,
+            Self::ApiActivity => 6003,
+        }
+    }
+}
+
+/// A kind of record: its name here and its place in OCSF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// The action's name.
+    pub(crate) name: &'static str,
+    /// The class of event.
+    pub(crate) class: Class,
+    /// `activity_id` within the class.
+    pub(crate) activity: u32,
+}
+
+const CREATE: u32 = 1;
+const READ: u32 = 2;
+const UPDATE: u32 = 3;
+const DELETE: u32 = 4;
+const LOGON: u32 = 1;
+const START: u32 = 3;
+const STOP: u32 = 4;
+const OTHER: u32 = 99;
+
+impl Kind {
+    /// The trail's own record of a torn tail it cut.
+    pub(crate) const REPAIR: Self = Self {
+        name: "trail.repair",
+        class: Class::ApplicationLifecycle,
+        activity: OTHER,
+    };
+
+    /// The kind of an action.
+    pub(crate) fn of(action: Action) -> Self {
+        let (class, activity) = place(action);
+        Self {
+            name: action.into(),
+            class,
+            activity,
+        }
+    }
+
+    /// `type_uid`.
+    pub(crate) const fn type_uid(self) -> u32 {
+        self.class.uid() * 100 + self.activity
+    }
+}
+
+const fn place(action: Action) -> (Class, u32) {
+    use Class::{ApiActivity, ApplicationLifecycle, Authentication, EntityManagement};
+    match action {
+        Action::Authenticate => (Authentication, LOGON),
+        Action::KeyCreate => (EntityManagement, CREATE),
+        Action::KeyRotate | Action::ConfigChange => (EntityManagement, UPDATE),
+        Action::KeyRevoke => (EntityManagement, DELETE),
+        Action::ServerStart => (ApplicationLifecycle, START),
+        Action::ServerStop => (ApplicationLifecycle, STOP),
+        Action::BreakerChange => (ApplicationLifecycle, OTHER),
+        Action::GrantCreate
+        | Action::GrantRefresh
+        | Action::RevocationAdd
+        | Action::InterviewRegister => (ApiActivity, CREATE),
+        Action::GrantRead | Action::AuditRead => (ApiActivity, READ),
+        Action::GrantReport => (ApiActivity, UPDATE),
+        Action::GrantRevoke
+        | Action::GrantExpire
+        | Action::RevocationLift
+        | Action::InterviewEnd => (ApiActivity, DELETE),
+        Action::AdminRequest | Action::Anomaly => (ApiActivity, OTHER),
+    }
+}
+
+/// `status_id` and `status` of an outcome.
+pub(crate) const fn status(outcome: &Outcome) -> (u32, &'static str) {
+    match outcome {
+        Outcome::Success => (1, "Success"),
+        Outcome::Refused { .. } | Outcome::Failed { .. } => (2, "Failure"),
+        Outcome::Pending => (OTHER, "Pending"),
+        Outcome::Abandoned => (OTHER, "Abandoned"),
+    }
+}
+
+/// `severity_id`: 1 informational, 2 low, 3 medium, 4 high.
+pub(crate) fn severity(kind: Kind, outcome: &Outcome) -> u32 {
+    if kind.name == <&str>::from(Action::Anomaly) {
+        return 4;
+    }
+    if kind == Kind::REPAIR {
+        return 3;
+    }
+    match outcome {
+        Outcome::Success | Outcome::Pending => 1,
+        Outcome::Refused { .. } | Outcome::Abandoned => 2,
+        Outcome::Failed { .. } => 3,
+    }
+}

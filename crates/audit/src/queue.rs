@@ -1,0 +1,222 @@
+//! Where records wait for the writer, and callers for the disk.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use hallpass_core::ports::{AuditReceipt, AuditUnavailable};
+
+/// Bytes that may wait before the disk counts as too slow to serve.
+const MAX_WAITING: usize = 64 << 20;
+
+/// Records on their way to the disk together.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    /// The bodies, one after the other.
+    pub(crate) bodies: Vec<u8>,
+    /// Where each body ends.
+    pub(crate) ends: Vec<usize>,
+}
+
+impl Load {
+    /// The bodies one by one.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = [0].into_iter().chain(self.ends.iter().copied());
+        let ends = self.ends.iter().copied();
+        starts.zip(ends).map(|(from, to)| &self.bodies[from..to])
+    }
+
+    fn clear(&mut self) {
+        self.bodies.clear();
+        self.ends.clear();
+    }
+}
+
+/// What the callers of one load wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Batch(Mutex<BatchState>);
+
+#[derive(Debug)]
+enum BatchState {
+    Waiting(Vec<Option<Waker>>),
+    Done(Result<u64, Arc<str>>),
+}
+
+impl Default for BatchState {
+    fn default() -> Self {
+        Self::Waiting(Vec::new())
+    }
+}
+
+impl Batch {
+    /// Tells every caller: the number of the first record, or what went wrong.
+    pub(crate) fn finish(&self, result: Result<u64, Arc<str>>) {
+        let before = mem::replace(&mut *held(&self.0), BatchState::Done(result));
+        if let BatchState::Waiting(wakers) = before {
+            wakers.into_iter().flatten().for_each(Waker::wake);
+        }
+    }
+}
+
+/// Ends when its record is durable.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    batch: Arc<Batch>,
+    place: u64,
+    slot: Option<usize>,
+}
+
+impl Future for Ticket {
+    type Output = Result<AuditReceipt, AuditUnavailable>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        match &mut *held(&this.batch.0) {
+            BatchState::Done(Ok(first)) => Poll::Ready(Ok(AuditReceipt {
+                sequence: *first + this.place,
+            })),
+            BatchState::Done(Err(why)) => Poll::Ready(Err(AuditUnavailable(why.to_string()))),
+            BatchState::Waiting(wakers) => {
+                let slot = *this.slot.get_or_insert_with(|| {
+                    wakers.push(None);
+                    wakers.len() - 1
+                });
+                wakers[slot] = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    load: Load,
+    batch: Arc<Batch>,
+    /// How many records wake the writer; none while it is at the disk.
+    wake_at: Option<usize>,
+    closed: bool,
+    broken: Option<Arc<str>>,
+}
+
+/// The records that wait for the writer.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    broken: AtomicBool,
+}
+
+impl Queue {
+    /// Puts a record in line.
+    pub(crate) fn push(&self, body: &[u8]) -> Result<Ticket, AuditUnavailable> {
+        let mut waiting = held(&self.waiting);
+        if waiting.closed {
+            return Err(AuditUnavailable("the trail is closed".to_owned()));
+        }
+        if let Some(why) = &waiting.broken {
+            return Err(AuditUnavailable(why.to_string()));
+        }
+        if waiting.load.bodies.len() + body.len() > MAX_WAITING {
+            let why = "the disk is too slow: 64 MiB of records wait for it";
+            return Err(AuditUnavailable(why.to_owned()));
+        }
+        let place = waiting.load.ends.len();
+        waiting.load.bodies.extend_from_slice(body);
+        let end = waiting.load.bodies.len();
+        waiting.load.ends.push(end);
+        let batch = waiting.batch.clone();
+        let wake = waiting.wake_at == Some(place + 1);
+        drop(waiting);
+        if wake {
+            self.arrived.notify_one();
+        }
+        Ok(Ticket {
+            batch,
+            place: place as u64,
+            slot: None,
+        })
+    }
+
+    /// Takes all that waits, in exchange for an empty load; waits for the first
+    /// record, and then up to `window` until there are `likely` of them. None
+    /// when the queue is closed and empty.
+    pub(crate) fn take(
+        &self,
+        load: &mut Load,
+        likely: usize,
+        window: Duration,
+    ) -> Option<Arc<Batch>> {
+        load.clear();
+        let mut waiting = held(&self.waiting);
+        while waiting.load.ends.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting.wake_at = Some(1);
+            waiting = self
+                .arrived
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut waiting = self.gather(waiting, likely, window);
+        waiting.wake_at = None;
+        mem::swap(load, &mut waiting.load);
+        Some(mem::take(&mut waiting.batch))
+    }
+
+    fn gather<'a>(
+        &'a self,
+        mut waiting: MutexGuard<'a, Waiting>,
+        likely: usize,
+        window: Duration,
+    ) -> MutexGuard<'a, Waiting> {
+        if window.is_zero() {
+            return waiting;
+        }
+        let start = Instant::now();
+        while waiting.load.ends.len() < likely && !waiting.closed {
+            let Some(left) = window.checked_sub(start.elapsed()).filter(|d| !d.is_zero()) else {
+                break;
+            };
+            waiting.wake_at = Some(likely);
+            let waited = self.arrived.wait_timeout(waiting, left);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        waiting
+    }
+
+    /// Takes no more records; those in line are still written.
+    pub(crate) fn close(&self) {
+        held(&self.waiting).closed = true;
+        self.arrived.notify_one();
+    }
+
+    /// Takes no more records, and tells those in line why.
+    pub(crate) fn break_off(&self, why: &Arc<str>) {
+        let mut waiting = held(&self.waiting);
+        self.broken.store(true, Ordering::Release);
+        waiting.broken = Some(why.clone());
+        waiting.load.clear();
+        let batch = mem::take(&mut waiting.batch);
+        drop(waiting);
+        batch.finish(Err(why.clone()));
+    }
+
+    /// Whether records are still taken.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.broken.load(Ordering::Acquire)
+    }
+}
+
+/// A lock that outlives a panic elsewhere: every change under it is complete.
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,237 @@
+//! The trail as the server uses it.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use hallpass_core::{
+    audit::{Action, AuditEvent, Outcome},
+    ports::{AuditLog, AuditReceipt, AuditUnavailable, Clock, OwnedFuture},
+};
+
+use crate::{
+    disk::{Disk, LocalDisk},
+    encode::encode,
+    line::Sealer,
+    lock::DirLock,
+    ocsf::Kind,
+    queue::{Load, Queue, held},
+    recover::{Cut, Found, OpenError, Recovery, inspect, mend},
+    writer::{Current, Writer},
+};
+
+/// Is told how the trail does; the server makes metrics of it.
+pub trait TrailObserver: Send + Sync {
+    /// Some records became durable together: how long writing and syncing took.
+    fn synced(&self, records: usize, write: Duration, sync: Duration);
+
+    /// The trail takes no more records, and why.
+    fn poisoned(&self, why: &str);
+}
+
+/// Looks away.
+struct NoObserver;
+
+impl TrailObserver for NoObserver {
+    fn synced(&self, _records: usize, _write: Duration, _sync: Duration) {}
+
+    fn poisoned(&self, _why: &str) {}
+}
+
+/// How a trail is kept.
+#[derive(Clone)]
+pub struct TrailSettings {
+    /// The directory of the segments.
+    pub dir: PathBuf,
+    /// The size at which the next segment begins, in bytes.
+    pub segment_max_bytes: u64,
+    /// How long a record may wait for others before they are synced together.
+    ///
+    /// Only waited for when the load before held several records, and only
+    /// until there are as many again.
+    pub gather_window: Duration,
+    /// Tells the time of the trail's own records.
+    pub clock: Arc<dyn Clock>,
+    /// The version of Hallpass, as records name it.
+    pub version: String,
+    /// Is told of every sync.
+    pub observer: Arc<dyn TrailObserver>,
+    /// The file operations.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl TrailSettings {
+    /// The defaults: segments of 64 MiB, a window of 500 µs, the local disk.
+    pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>, version: impl Into<String>) -> Self {
+        Self {
+            dir: dir.into(),
+            segment_max_bytes: 64 << 20,
+            gather_window: Duration::from_micros(500),
+            clock,
+            version: version.into(),
+            observer: Arc::new(NoObserver),
+            disk: Arc::new(LocalDisk),
+        }
+    }
+}
+
+/// An open trail. Dropping it writes what waits, then lets the directory go.
+pub struct Trail {
+    queue: Arc<Queue>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Trail {
+    /// Opens the trail of a directory, making it if there is none.
+    ///
+    /// A torn tail is cut, and the cut recorded, before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] when another process holds the directory, the trail is
+    /// damaged, or the disk fails.
+    pub fn open(settings: TrailSettings) -> Result<(Self, Recovery), OpenError> {
+        let dir = settings.dir.as_path();
+        let made = settings.disk.create_dir(dir);
+        made.map_err(OpenError::io("making", dir))?;
+        let lock = DirLock::take(dir).map_err(|error| OpenError::lock(error, dir))?;
+        let found = inspect(dir)?;
+        let recovery = Recovery {
+            last_sequence: found.chain.head.map(|head| head.sequence),
+            cut: found.cut.clone(),
+        };
+        let mut writer = writer(&settings, found, lock)?;
+        if let Some(cut) = &recovery.cut {
+            record_cut(&mut writer, &settings, cut)?;
+        }
+        let trail = Self::start(writer, settings.gather_window)
+            .map_err(OpenError::io("starting the writer of", dir))?;
+        Ok((trail, recovery))
+    }
+
+    fn start(writer: Writer, window: Duration) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let theirs = queue.clone();
+        let thread = thread::Builder::new()
+            .name("audit-writer".to_owned())
+            .spawn(move || writer.run(&theirs, window))?;
+        Ok(Self {
+            queue,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Takes no more records and returns when those in line are written.
+    pub fn close(&self) {
+        self.queue.close();
+        if let Some(thread) = held(&self.thread).take() {
+            // A writer that panicked has told those who waited.
+            let _ = thread.join();
+        }
+    }
+
+    fn enqueue(
+        &self,
+        event: &AuditEvent,
+    ) -> Result<
+        impl Future<Output = Result<AuditReceipt, AuditUnavailable>> + use<>,
+        AuditUnavailable,
+    > {
+        let body = encode(Kind::of(event.action), event)
+            .map_err(|_| AuditUnavailable("the record is longer than 1 MiB".to_owned()))?;
+        self.queue.push(&body)
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl AuditLog for Trail {
+    fn append(&self, event: AuditEvent) -> OwnedFuture<Result<AuditReceipt, AuditUnavailable>> {
+        match self.enqueue(&event) {
+            Ok(ticket) => Box::pin(ticket),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    fn writable(&self) -> bool {
+        self.queue.is_whole()
+    }
+}
+
+fn writer(settings: &TrailSettings, found: Found, lock: DirLock) -> Result<Writer, OpenError> {
+    let uid = match &found.chain.uid {
+        Some(uid) => uid.clone(),
+        None => new_chain_uid(&*settings.clock),
+    };
+    let current = match found.last {
+        Some((segment, length)) => {
+            let path = segment.path.as_path();
+            let opened = settings.disk.open(path);
+            let mut file = opened.map_err(OpenError::io("opening", path))?;
+            if let Some(cut) = &found.cut {
+                mend(&mut *file, path, cut)?;
+            }
+            Some(Current {
+                segment,
+                file,
+                length,
+            })
+        }
+        None => None,
+    };
+    Ok(Writer {
+        dir: settings.dir.clone(),
+        disk: settings.disk.clone(),
+        segment_max_bytes: settings.segment_max_bytes,
+        sealer: Sealer::new(&uid, &settings.version),
+        chain: found.chain,
+        current,
+        observer: settings.observer.clone(),
+        lines: Vec::new(),
+        lock,
+    })
+}
+
+fn new_chain_uid(clock: &dyn Clock) -> String {
+    let now = clock.now().as_millisecond();
+    let seconds = now.div_euclid(1000).unsigned_abs();
+    let nanos = u32::try_from(now.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
+    let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos);
+    uuid::Uuid::new_v7(time).to_string()
+}
+
+fn record_cut(writer: &mut Writer, settings: &TrailSettings, cut: &Cut) -> Result<(), OpenError> {
+    let io = OpenError::io("recording the cut in", &settings.dir);
+    let too_large = |_| std::io::Error::other("the record is too large");
+    let mut load = Load::default();
+    load.bodies = match encode(Kind::REPAIR, &cut_event(settings, cut)).map_err(too_large) {
+        Ok(body) => body,
+        Err(error) => return Err(io(error)),
+    };
+    load.ends.push(load.bodies.len());
+    match writer.commit(&load) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err(io(std::io::Error::other(fault))),
+    }
+}
+
+fn cut_event(settings: &TrailSettings, cut: &Cut) -> AuditEvent {
+    let now = settings.clock.now();
+    // The action is the repair's, whose name the kind gives.
+    let mut event = AuditEvent::outcome(now, Action::ServerStart, Outcome::Success);
+    event.facts = vec![
+        ("segment", cut.segment.clone()),
+        ("offset", cut.offset.to_string()),
+        ("bytes", cut.bytes.to_string()),
+        ("sha256", cut.hash.to_string()),
+        ("flaw", cut.flaw.to_string()),
+    ];
+    event
+}

@@ -1,0 +1,166 @@
+//! The one thread that writes.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    chain::Chain,
+    disk::{Disk, SegmentFile, write_all},
+    line::Sealer,
+    lock::DirLock,
+    queue::{Load, Queue},
+    segment::Segment,
+    trail::TrailObserver,
+};
+
+/// Seals records and appends them to the segments.
+pub(crate) struct Writer {
+    pub(crate) dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) segment_max_bytes: u64,
+    pub(crate) sealer: Sealer,
+    pub(crate) chain: Chain,
+    pub(crate) current: Option<Current>,
+    pub(crate) observer: Arc<dyn TrailObserver>,
+    pub(crate) lines: Vec<u8>,
+    /// Held as long as this may write.
+    pub(crate) lock: DirLock,
+}
+
+/// The segment being written.
+pub(crate) struct Current {
+    pub(crate) segment: Segment,
+    pub(crate) file: Box<dyn SegmentFile>,
+    pub(crate) length: u64,
+}
+
+/// A step at the disk that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{step} {place} failed: {source}")]
+pub(crate) struct Fault {
+    step: &'static str,
+    place: String,
+    source: io::Error,
+}
+
+impl Writer {
+    /// Writes a load and makes it durable; gives the number of its first record.
+    pub(crate) fn commit(&mut self, load: &Load) -> Result<u64, Fault> {
+        let first = self.chain.next();
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        let mut sealed = Chain {
+            head: self.chain.head,
+            uid: None,
+        };
+        for body in load.bodies() {
+            sealed.head = Some(self.sealer.seal(&mut lines, body, &sealed));
+        }
+        let written = self.append(first, &lines, load.ends.len());
+        self.lines = lines;
+        written?;
+        self.chain.head = sealed.head;
+        Ok(first)
+    }
+
+    fn append(&mut self, first: u64, lines: &[u8], records: usize) -> Result<(), Fault> {
+        let observer = self.observer.clone();
+        let current = self.segment_for(first, lines.len() as u64)?;
+        let start = Instant::now();
+        write_all(&mut *current.file, lines).map_err(|e| current.fault("writing to", e))?;
+        let write = start.elapsed();
+        current
+            .file
+            .sync()
+            .map_err(|e| current.fault("syncing", e))?;
+        current.length += lines.len() as u64;
+        observer.synced(records, write, start.elapsed() - write);
+        Ok(())
+    }
+
+    fn segment_for(&mut self, first: u64, bytes: u64) -> Result<&mut Current, Fault> {
+        let limit = self.segment_max_bytes;
+        let fits = |current: &Current| current.length == 0 || current.length + bytes <= limit;
+        let current = match self.current.take().filter(fits) {
+            Some(current) => current,
+            None => self.begin_segment(first)?,
+        };
+        Ok(self.current.insert(current))
+    }
+
+    fn begin_segment(&self, first: u64) -> Result<Current, Fault> {
+        let segment = Segment::new(&self.dir, first);
+        let fault = |step| {
+            let place = segment.path.display().to_string();
+            move |source| Fault {
+                step,
+                place,
+                source,
+            }
+        };
+        let file = self.disk.create(&segment.path).map_err(fault("making"))?;
+        let synced = self.disk.sync_dir(&self.dir);
+        synced.map_err(fault("syncing the directory of"))?;
+        Ok(Current {
+            segment,
+            file,
+            length: 0,
+        })
+    }
+
+    /// Writes what comes until the queue is closed or the disk fails.
+    pub(crate) fn run(mut self, queue: &Arc<Queue>, window: Duration) {
+        let guard = BreakOff(queue.clone());
+        let mut load = Load::default();
+        let mut likely = 1;
+        while let Some(batch) = queue.take(&mut load, likely, window) {
+            likely = load.ends.len();
+            match self.commit(&load) {
+                Ok(first) => batch.finish(Ok(first)),
+                Err(fault) => {
+                    let why = self.give_up(queue, &fault);
+                    batch.finish(Err(why));
+                    break;
+                }
+            }
+        }
+        drop(guard);
+        drop(self.lock);
+    }
+
+    fn give_up(&self, queue: &Queue, fault: &Fault) -> Arc<str> {
+        let why: Arc<str> = format!(
+            "{fault}. No more records are taken, so no credentials are issued. Free or repair the disk, run `hallpass audit verify`, then restart the server."
+        )
+        .into();
+        tracing::error!(directory = %self.dir.display(), "audit trail: {why}");
+        queue.break_off(&why);
+        self.observer.poisoned(&why);
+        why
+    }
+}
+
+impl Current {
+    fn fault(&self, step: &'static str, source: io::Error) -> Fault {
+        Fault {
+            step,
+            place: self.segment.path.display().to_string(),
+            source,
+        }
+    }
+}
+
+/// Leaves nobody waiting when the writer ends, however it ends.
+struct BreakOff(Arc<Queue>);
+
+impl Drop for BreakOff {
+    fn drop(&mut self) {
+        if self.0.is_whole() {
+            self.0.break_off(&"the trail's writer has ended".into());
+        }
+    }
+}
