@@ -19,7 +19,11 @@ pub(crate) struct Args {
 /// Installs what the tests need, then runs them all.
 pub(crate) fn test(args: &Args) -> Result<()> {
     prepare::for_tests()?;
-    run(cargo(runner()).args(&args.runner))?;
+    let mut runner = cargo(runner());
+    if !names_package(&args.runner) {
+        runner.arg("--workspace");
+    }
+    run(runner.args(&args.runner))?;
     if !args.runner.is_empty() {
         return Ok(());
     }
@@ -32,12 +36,38 @@ pub(crate) fn test(args: &Args) -> Result<()> {
 
 fn runner() -> &'static [&'static str] {
     if has_nextest() {
-        &["nextest", "run", "--workspace", "--locked"]
+        &["nextest", "run", "--locked"]
     } else {
-        &["test", "--workspace", "--locked"]
+        &["test", "--locked"]
     }
+}
+
+/// Whether the arguments choose packages, which `--workspace` would undo.
+fn names_package(args: &[OsString]) -> bool {
+    args.iter()
+        .filter_map(|arg| arg.to_str())
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "-p" || arg.starts_with("--package"))
 }
 
 fn has_nextest() -> bool {
     succeeds(&mut cargo(&["nextest", "--version"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(line: &str) -> bool {
+        let args: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        names_package(&args)
+    }
+
+    #[test]
+    fn a_chosen_package_is_seen() {
+        assert!(names("-p hallpass-core"));
+        assert!(names("--package=hallpass-core keys"));
+        assert!(!names("keys"));
+        assert!(!names("--no-fail-fast -- -p"));
+    }
 }
