@@ -1,6 +1,7 @@
 //! What the tests of the trail share.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

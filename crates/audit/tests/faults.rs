@@ -1,0 +1,293 @@
+//! Every step at the disk failed once in turn: what was acknowledged is there,
+//! nothing is acknowledged after, and the trail opens again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's failure is a panic"
+)]
+
+mod support;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hallpass_audit::{
+    Disk, LocalDisk, OpenError, SegmentFile, Trail, TrailObserver, TrailReader, TrailSettings,
+};
+use hallpass_core::ports::{AuditLog, AuditReceipt};
+use support::{check, event, open, segments, settings};
+use tempfile::tempdir;
+
+/// What a step does when its turn to fail comes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    /// An I/O error.
+    Io,
+    /// The disk is full.
+    Full,
+    /// The disk is read-only.
+    ReadOnly,
+    /// A write takes half of the bytes; the next one fails.
+    Torn,
+    /// A write takes nothing.
+    Nothing,
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Full | Self::Torn => io::ErrorKind::StorageFull.into(),
+            Self::ReadOnly => io::ErrorKind::ReadOnlyFilesystem.into(),
+            Self::Io | Self::Nothing => io::Error::other("input/output error"),
+        }
+    }
+}
+
+/// Fails one step, and counts all.
+struct Faulty {
+    fault: Fault,
+    at: usize,
+    steps: AtomicUsize,
+    /// The bytes of each file that were synced, as a power cut would leave them.
+    synced: Mutex<Vec<(PathBuf, u64)>>,
+}
+
+struct FaultyFile {
+    disk: Arc<Faulty>,
+    path: PathBuf,
+    file: Box<dyn SegmentFile>,
+}
+
+/// The disk as the trail sees it.
+struct Handle(Arc<Faulty>);
+
+impl Faulty {
+    fn step(&self) -> io::Result<()> {
+        if self.steps.fetch_add(1, Ordering::SeqCst) == self.at {
+            return Err(self.fault.error());
+        }
+        Ok(())
+    }
+
+    fn note_synced(&self, path: &Path) {
+        let length = fs::metadata(path).unwrap().len();
+        let mut synced = self.synced.lock().unwrap();
+        synced.retain(|(known, _)| known != path);
+        synced.push((path.to_owned(), length));
+    }
+}
+
+impl Handle {
+    fn wrap(&self, path: &Path, file: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
+        self.0.note_synced(path);
+        Box::new(FaultyFile {
+            disk: self.0.clone(),
+            path: path.to_owned(),
+            file,
+        })
+    }
+}
+
+impl Disk for Handle {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.step()?;
+        LocalDisk.create_dir(dir)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        self.0.step()?;
+        Ok(self.wrap(path, LocalDisk.create(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        self.0.step()?;
+        Ok(self.wrap(path, LocalDisk.open(path)?))
+    }
+
+    fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
+        self.0.step()
+    }
+}
+
+impl SegmentFile for FaultyFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match (self.disk.step(), self.disk.fault) {
+            (Ok(()), _) => self.file.write(bytes),
+            (Err(_), Fault::Nothing) => Ok(0),
+            (Err(_), Fault::Torn) => self.file.write(&bytes[..bytes.len() / 2]),
+            (Err(error), _) => Err(error),
+        }
+        .and_then(|written| {
+            let torn = self.disk.fault == Fault::Torn;
+            // The step after the torn one fails too.
+            if torn && self.disk.steps.load(Ordering::SeqCst) == self.disk.at + 2 {
+                return Err(Fault::Full.error());
+            }
+            Ok(written)
+        })
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.step()?;
+        self.disk.note_synced(&self.path);
+        Ok(())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.disk.step()?;
+        self.file.truncate(length)
+    }
+}
+
+fn faulty(dir: &Path, fault: Fault, at: usize) -> (TrailSettings, Arc<Faulty>) {
+    let disk = Arc::new(Faulty {
+        fault,
+        at,
+        steps: AtomicUsize::new(0),
+        synced: Mutex::new(Vec::new()),
+    });
+    let mut settings = settings(dir);
+    settings.segment_max_bytes = 2500;
+    settings.disk = Arc::new(Handle(disk.clone()));
+    (settings, disk)
+}
+
+/// Appends until the trail refuses; gives the receipts, and why it refused.
+async fn append_until_refused(trail: &Trail, from: usize) -> (Vec<AuditReceipt>, Option<String>) {
+    let mut receipts = Vec::new();
+    for number in from..from + 12 {
+        match trail.append(event(number)).await {
+            Ok(receipt) => receipts.push(receipt),
+            Err(error) => return (receipts, Some(error.to_string())),
+        }
+    }
+    (receipts, None)
+}
+
+fn assert_kept(dir: &Path, receipts: &[AuditReceipt]) {
+    let numbers: Vec<_> = TrailReader::open(dir)
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|record| record.action == "admin.request")
+        .map(|record| (record.sequence, record.facts["number"].clone()))
+        .collect();
+    for (number, receipt) in receipts.iter().enumerate() {
+        assert!(
+            numbers.contains(&(receipt.sequence, number.to_string())),
+            "{receipt:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_step_failed_in_turn_loses_nothing_acknowledged() {
+    let faults = [
+        Fault::Io,
+        Fault::Full,
+        Fault::ReadOnly,
+        Fault::Torn,
+        Fault::Nothing,
+    ];
+    for fault in faults {
+        for at in 0.. {
+            let dir = tempdir().unwrap();
+            let (settings, disk) = faulty(dir.path(), fault, at);
+            let trail = match Trail::open(settings) {
+                Ok((trail, _)) => trail,
+                Err(OpenError::Io { .. }) => continue,
+                Err(other) => panic!("{other}"),
+            };
+            let (receipts, refused) = append_until_refused(&trail, 0).await;
+            if disk.steps.load(Ordering::SeqCst) <= at {
+                assert_eq!(refused, None);
+                break;
+            }
+            if let Some(why) = refused {
+                assert!(why.contains("restart the server"), "{why}");
+                assert!(!trail.writable());
+                let steps = disk.steps.load(Ordering::SeqCst);
+                trail.append(event(99)).await.unwrap_err();
+                assert_eq!(disk.steps.load(Ordering::SeqCst), steps, "no second try");
+            }
+            drop(trail);
+            // As it is, and after each possible power cut.
+            for (path, synced) in disk.synced.lock().unwrap().clone() {
+                let whole = fs::read(&path).unwrap();
+                for length in (synced as usize..=whole.len()).step_by(53) {
+                    fs::write(&path, &whole[..length]).unwrap();
+                    let copy = tempdir().unwrap();
+                    for segment in segments(dir.path()) {
+                        fs::copy(&segment, copy.path().join(segment.file_name().unwrap())).unwrap();
+                    }
+                    drop(support::open_hastily(copy.path()).unwrap());
+                    check(copy.path()).unwrap();
+                    assert_kept(copy.path(), &receipts);
+                }
+                fs::write(&path, &whole).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repair_that_fails_refuses_and_a_second_try_mends() {
+    for at in 0.. {
+        let dir = tempdir().unwrap();
+        support::trail_of(dir.path(), 3, u64::MAX).await;
+        let path = segments(dir.path()).remove(0);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 10]).unwrap();
+        let (mut settings, disk) = faulty(dir.path(), Fault::Io, at);
+        settings.segment_max_bytes = u64::MAX;
+        let opened = Trail::open(settings);
+        let failed = disk.steps.load(Ordering::SeqCst) > at;
+        assert_eq!(opened.is_err(), failed);
+        drop(opened);
+        drop(open(dir.path()));
+        assert!(check(dir.path()).unwrap().records >= 2);
+        if !failed {
+            break;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Alarm(Mutex<Vec<String>>);
+
+impl TrailObserver for Alarm {
+    fn synced(&self, _records: usize, _write: Duration, _sync: Duration) {}
+
+    fn poisoned(&self, why: &str) {
+        self.0.lock().unwrap().push(why.to_owned());
+    }
+}
+
+#[tokio::test]
+async fn the_alarm_is_raised_once_and_all_waiting_are_told() {
+    let dir = tempdir().unwrap();
+    // Steps: directory, segment, directory's sync, write, sync.
+    let (mut settings, _disk) = faulty(dir.path(), Fault::Io, 4);
+    let alarm = Arc::new(Alarm::default());
+    settings.observer = alarm.clone();
+    let (trail, _) = Trail::open(settings).unwrap();
+    let waiting: Vec<_> = (0..50).map(|number| trail.append(event(number))).collect();
+    for future in waiting {
+        future.await.unwrap_err();
+    }
+    drop(trail);
+    let told = alarm.0.lock().unwrap();
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].contains("syncing") && told[0].contains("trail-0000"),
+        "{}",
+        told[0]
+    );
+}
