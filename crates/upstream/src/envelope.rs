@@ -119,6 +119,7 @@ fn covers(own: &str, refused: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -205,5 +206,26 @@ mod tests {
         assert_eq!(known(&json!(["tokens"])), "unknown");
         assert_eq!(known(&Value::Null), "none");
         assert!(KNOWN.is_sorted());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_of_a_reply_is_repeated(status in 100_u16..1000, marker in "[a-z]{8}Q[a-z]{8}", place in 0_usize..6) {
+            let bodies = [
+                json!({"error": {"message": marker, "type": marker, "code": marker}}),
+                json!({"error": {"param": format!("session.audio.output.voice.{marker}")}}),
+                json!({"error": {"param": format!("session.{marker}")}}),
+                json!({"error": marker}),
+                json!([{"error": {marker.as_str(): marker}}]),
+                json!(marker),
+            ];
+            let told = format!("{:?}", verdict(status, &bodies[place]));
+            prop_assert!(!told.contains(&marker));
+        }
+
+        #[test]
+        fn no_body_panics(status in 100_u16..1000, body in prop::collection::vec(any::<u8>(), 0..256)) {
+            judge(StatusCode::from_u16(status).unwrap(), &body, &[String::new()]);
+        }
     }
 }

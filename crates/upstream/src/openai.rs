@@ -95,6 +95,10 @@ impl OpenAi {
         mut order: MintOrder,
         facts: &mut UpstreamFacts,
     ) -> Result<MintedSecret, Failure> {
+        if order.deadline.is_zero() {
+            // The timer rounds up, and a fast upstream would still be asked.
+            return Err(Fault::DeadlineBeforeSent.into());
+        }
         let mut deadline = pin!(sleep(order.deadline));
         let reply = self.send(&mut order, deadline.as_mut()).await?;
         let (head, body) = reply.into_parts();

@@ -80,3 +80,26 @@ async fn a_reply_that_says_close_is_believed() {
     client.mint(order()).await.unwrap();
     assert_eq!(upstream.connections(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_threads_share_one_client() {
+    let upstream = Upstream::start(Script::Answer(good())).await;
+    let client = client(&upstream);
+    let mints: Vec<_> = (0..4)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                for _ in 0..25 {
+                    client.mint(order()).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for mint in mints {
+        mint.await.unwrap();
+    }
+    assert_eq!(upstream.requests().len(), 100);
+    // A connection may still be on its way back when the next mint looks for
+    // one; but they are kept, not made anew each time.
+    assert!(upstream.connections() < 50, "{}", upstream.connections());
+}

@@ -122,3 +122,24 @@ async fn a_mint_that_is_given_up_ends_its_request() {
     mint.abort();
     upstream.left().await;
 }
+
+#[tokio::test]
+async fn a_deadline_that_is_over_at_once_sends_nothing() {
+    let upstream = Upstream::start(Script::Answer(crate::support::good())).await;
+    let mut order = order();
+    order.deadline = Duration::ZERO;
+    let failure = client(&upstream).mint(order).await.unwrap_err();
+    check_told(&failure);
+    assert_eq!(failure.refusal.code, Code::UpstreamTimeout);
+    assert!(!failure.upstream.orphan_possible);
+    settle().await;
+    assert_eq!(upstream.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_deadline_that_never_comes_is_no_error() {
+    let upstream = Upstream::start(Script::Answer(crate::support::good())).await;
+    let mut order = order();
+    order.deadline = Duration::MAX;
+    assert!(client(&upstream).mint(order).await.is_ok());
+}
