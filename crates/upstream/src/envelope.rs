@@ -66,6 +66,7 @@ pub(crate) fn judge(status: StatusCode, body: &[u8], overridden: &[String]) -> F
         code: known(&error["code"]),
     };
     let fault = match status.as_u16() {
+        200..=299 => Fault::OddSuccess,
         300..=399 => Fault::Redirected,
         400 => return bad_request(&error["param"], overridden).words(words),
         401 => Fault::KeyRefused,
@@ -141,6 +142,8 @@ mod tests {
     fn the_status_decides() {
         let cases = [
             (101, Fault::OddStatus),
+            (202, Fault::OddSuccess),
+            (204, Fault::OddSuccess),
             (300, Fault::Redirected),
             (302, Fault::Redirected),
             (308, Fault::Redirected),
@@ -195,6 +198,34 @@ mod tests {
             let expected = none(fault).member(member.map(str::to_owned));
             let body = json!({"error": {"param": param}});
             assert_eq!(verdict(400, &body), expected, "{param:?}");
+        }
+    }
+
+    #[test]
+    fn no_credit_is_told_by_type_or_code() {
+        let cases = [
+            (json!({"type": "insufficient_quota"}), Fault::QuotaExhausted),
+            (
+                json!({"type": "insufficient_quota", "code": "new"}),
+                Fault::QuotaExhausted,
+            ),
+            (json!({"code": "insufficient_quota"}), Fault::QuotaExhausted),
+            (
+                json!({"code": "credit_balance_exhausted"}),
+                Fault::QuotaExhausted,
+            ),
+            (
+                json!({"type": "tokens", "code": "slow_down"}),
+                Fault::RateLimited,
+            ),
+        ];
+        for (error, fault) in cases {
+            let words = Words {
+                kind: known(&error["type"]),
+                code: known(&error["code"]),
+            };
+            let expected = Failure::from(fault).words(words);
+            assert_eq!(verdict(429, &json!({"error": error})), expected);
         }
     }
 

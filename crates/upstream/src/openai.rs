@@ -1,6 +1,7 @@
 //! The client: one order, one request, one checked secret.
 
 use std::{
+    error::Error,
     fmt,
     future::Future,
     pin::{Pin, pin},
@@ -106,9 +107,6 @@ impl OpenAi {
         facts.request_id = self.request_id(&head.headers);
         let reading = body::read(body, self.response_limit);
         if !matches!(head.status, StatusCode::OK | StatusCode::CREATED) {
-            if head.status.is_success() {
-                return Err(Fault::OddSuccess.into());
-            }
             // A reply that is no success is judged even when its body is bad.
             let body = within(deadline, reading).await.and_then(Result::ok);
             let body = body.unwrap_or_default();
@@ -214,7 +212,7 @@ async fn within<F: Future>(deadline: Pin<&mut Sleep>, future: F) -> Option<F::Ou
     }
 }
 
-fn lost(error: &hyper_util::client::legacy::Error, sent: bool) -> Fault {
+fn lost(error: &(dyn Error + 'static), sent: bool) -> Fault {
     if let Some(ConnectFailure(fault)) = find(error) {
         return *fault;
     }
@@ -224,5 +222,21 @@ fn lost(error: &hyper_util::client::legacy::Error, sent: bool) -> Fault {
     match find::<hyper::Error>(error) {
         Some(error) if error.is_parse() => Fault::NotHttp,
         _ => Fault::LostBeforeHead,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn only_a_request_that_was_sent_may_leave_an_orphan() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(lost(&reset, false), Fault::LostBeforeSent);
+        assert_eq!(lost(&reset, true), Fault::LostBeforeHead);
+        let refused = io::Error::other(ConnectFailure(Fault::ConnectRefused));
+        assert_eq!(lost(&refused, false), Fault::ConnectRefused);
     }
 }
