@@ -72,7 +72,7 @@ impl<'h> Header<'h> {
 }
 
 /// The key's name, as text.
-pub(crate) fn kid(header: Object<'_>) -> Result<Option<Cow<'_, str>>, Reason> {
+fn kid(header: Object<'_>) -> Result<Option<Cow<'_, str>>, Reason> {
     match header.take("kid") {
         None => Ok(None),
         Some(Json::Text(kid)) => Ok(Some(kid)),

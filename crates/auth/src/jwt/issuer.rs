@@ -53,10 +53,11 @@ impl Issuer {
         if settings.audiences.is_empty() || settings.audiences.iter().any(String::is_empty) {
             return Err(SettingsError::Missing("audience"));
         }
+        let name = CredentialId::new(settings.name)?;
         Ok(Self {
-            name: CredentialId::new(settings.name)?,
+            keys: IssuerKeys::new(&name, settings.keys, &settings.algorithms)?,
+            name,
             url: settings.issuer,
-            keys: IssuerKeys::new(settings.keys, &settings.algorithms)?,
             leeway: Leeway::new(settings.leeway)?,
             audiences: settings.audiences,
             algorithms: settings.algorithms,
@@ -118,7 +119,11 @@ impl Issuer {
 }
 
 impl IssuerKeys {
-    fn new(keys: JwtKeys, algorithms: &[Algorithm]) -> Result<Self, SettingsError> {
+    fn new(
+        name: &CredentialId,
+        keys: JwtKeys,
+        algorithms: &[Algorithm],
+    ) -> Result<Self, SettingsError> {
         if let JwtKeys::Secret(secret) = &keys {
             return Ok(Self::Fixed(Arc::new(KeySet::secret(secret, algorithms)?)));
         }
@@ -134,7 +139,7 @@ impl IssuerKeys {
             JwtKeys::Pem(text) => KeySet::pem(&text, algorithms)?,
             JwtKeys::Jwks(document) => KeySet::parse(document.as_bytes(), algorithms)?,
             JwtKeys::Remote(settings) => {
-                let remote = RemoteKeys::new(settings, algorithms.to_vec());
+                let remote = RemoteKeys::new(name.clone(), settings, algorithms.to_vec());
                 return Ok(Self::Remote(Arc::new(remote)));
             }
         };

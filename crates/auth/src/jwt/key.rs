@@ -14,7 +14,7 @@ pub(super) struct VerifyingKey {
 }
 
 enum Material {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -27,14 +27,17 @@ impl VerifyingKey {
         let [algorithm] = *algorithms else {
             return Err(SettingsError::Algorithms);
         };
-        let (hmac, min_bytes) = algorithm.hmac().ok_or(SettingsError::Algorithms)?;
-        let secret = secret.expose_secret().as_bytes();
+        Self::hmac(algorithm, secret.expose_secret().as_bytes())
+    }
+
+    fn hmac(algorithm: Algorithm, secret: &[u8]) -> Result<Self, SettingsError> {
+        let (hash, min_bytes) = algorithm.hmac().ok_or(SettingsError::Algorithms)?;
         if secret.len() < min_bytes {
             return Err(SettingsError::SecretTooShort(min_bytes));
         }
         Ok(Self {
             algorithm,
-            material: Material::Secret(hmac::Key::new(hmac, secret)),
+            material: Material::Secret(Box::new(hmac::Key::new(hash, secret))),
         })
     }
 
@@ -138,6 +141,9 @@ fn is_power_of_65537(residue: u32, prime: u32) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod vectors;
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use aws_lc_rs::digest;
+use hallpass_core::ids::CredentialId;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
@@ -80,6 +81,7 @@ impl RemoteSettings {
 
 /// The last good key set of an address.
 pub struct RemoteKeys {
+    issuer: CredentialId,
     settings: RemoteSettings,
     algorithms: Vec<Algorithm>,
     present: ArcSwapOption<Fetched>,
@@ -99,8 +101,13 @@ struct Fetched {
 }
 
 impl RemoteKeys {
-    pub(super) fn new(settings: RemoteSettings, algorithms: Vec<Algorithm>) -> Self {
+    pub(super) fn new(
+        issuer: CredentialId,
+        settings: RemoteSettings,
+        algorithms: Vec<Algorithm>,
+    ) -> Self {
         Self {
+            issuer,
             settings,
             algorithms,
             present: ArcSwapOption::empty(),
@@ -137,7 +144,7 @@ impl RemoteKeys {
     pub async fn refresh(&self) -> Result<(), RefreshError> {
         let result = self.try_refresh().await;
         if let Err(error) = &result {
-            warn!(%error, "keys of an issuer were not renewed");
+            warn!(issuer = %self.issuer, %error, "keys of an issuer were not renewed");
         }
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = result.clone().err();
         result
@@ -172,6 +179,7 @@ impl RemoteKeys {
         let set = KeySet::parse(&document, &self.algorithms)?;
         let generation = before.as_deref().map_or(1, |before| before.generation + 1);
         info!(
+            issuer = %self.issuer,
             keys = set.len(),
             dropped = set.dropped().len(),
             "keys of an issuer changed"
@@ -231,7 +239,7 @@ impl RemoteKeys {
         let keys = Arc::clone(self);
         let fetch = tokio::spawn(async move { keys.refresh().await });
         if let Err(error) = fetch.await {
-            warn!(%error, "a fetch of keys ended early");
+            warn!(issuer = %self.issuer, %error, "a fetch of keys ended early");
         }
     }
 }

