@@ -1,7 +1,10 @@
 //! Records a second, latency and processor time of the trail at 1 to 256
 //! writers, beside the disk's bare append-and-fdatasync.
 //!
-//! `cargo run --release -p hallpass-audit --example throughput [DIR [WINDOW_US…]]`
+//! `cargo run --release -p hallpass-audit --example throughput [DIR [WINDOW_US[:WRITERS[:PAUSE_MS]]…]]`
+//!
+//! A pause stands between two records of a writer, like OpenAI between a
+//! mint's two; without one, each writer appends as soon as it can.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -64,25 +67,46 @@ fn main() {
         || std::env::temp_dir().join("hallpass-throughput"),
         PathBuf::from,
     );
-    let windows: Vec<u64> = arguments.map(|text| text.parse().unwrap()).collect();
-    let windows = if windows.is_empty() {
-        vec![500]
-    } else {
-        windows
-    };
+    let mut runs: Vec<Run> = arguments.map(|text| Run::read(&text)).collect();
+    if runs.is_empty() {
+        runs = [1, 16, 64, 256]
+            .map(|writers| Run::new(250, writers, 0))
+            .into();
+    }
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
     println!(
         "bare append of 1,200 bytes and fdatasync: {:.0} a second",
         bare(&dir)
     );
-    println!("window_us writers records/s  p50_us  p99_us cpu_us/record records/sync");
-    for window in windows {
-        for writers in [1, 16, 64, 256] {
-            measure(&dir, window, writers);
-        }
+    println!("window_us writers pause_ms records/s  p50_us  p99_us cpu_us/record records/sync");
+    for run in runs {
+        measure(&dir, &run);
     }
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+struct Run {
+    window: Duration,
+    writers: usize,
+    pause: Duration,
+}
+
+impl Run {
+    fn new(window_us: u64, writers: usize, pause_ms: u64) -> Self {
+        Self {
+            window: Duration::from_micros(window_us),
+            writers,
+            pause: Duration::from_millis(pause_ms),
+        }
+    }
+
+    fn read(text: &str) -> Self {
+        let mut numbers = text.split(':').map(|text| text.parse().unwrap());
+        let window = numbers.next().unwrap();
+        let writers = numbers.next().unwrap_or(64);
+        Self::new(window, writers as usize, numbers.next().unwrap_or(0))
+    }
 }
 
 fn bare(dir: &Path) -> f64 {
@@ -101,28 +125,31 @@ fn bare(dir: &Path) -> f64 {
     f64::from(count) / start.elapsed().as_secs_f64()
 }
 
-fn measure(dir: &Path, window: u64, writers: usize) {
+fn measure(dir: &Path, run: &Run) {
+    let (window, writers, pause) = (run.window.as_micros(), run.writers, run.pause.as_millis());
     let count = Arc::new(Count::default());
     let mut settings = TrailSettings::new(
-        dir.join(format!("{window}-{writers}")),
+        dir.join(format!("{window}-{writers}-{pause}")),
         Arc::new(StillClock),
         "0.0.0",
     );
-    settings.gather_window = Duration::from_micros(window);
+    settings.gather_window = run.window;
     settings.observer = count.clone();
     let (trail, _) = Trail::open(settings).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
+        // With its drivers, as a server has them: a wake from outside costs a call.
+        .enable_all()
         .build()
         .unwrap();
     let cpu = cpu_time();
     let start = Instant::now();
-    let mut latencies = runtime.block_on(load(Arc::new(trail), writers, start));
+    let mut latencies = runtime.block_on(load(Arc::new(trail), run, start));
     let (elapsed, cpu) = (start.elapsed(), cpu_time() - cpu);
     latencies.sort_unstable();
     let records = latencies.len();
     let at = |share: f64| latencies[((records - 1) as f64 * share) as usize].as_micros();
     println!(
-        "{window:9} {writers:7} {:9.0} {:7} {:7} {:13.2} {:12.1}",
+        "{window:9} {writers:7} {pause:8} {:9.0} {:7} {:7} {:13.2} {:12.1}",
         records as f64 / elapsed.as_secs_f64(),
         at(0.5),
         at(0.99),
@@ -131,10 +158,11 @@ fn measure(dir: &Path, window: u64, writers: usize) {
     );
 }
 
-async fn load(trail: Arc<Trail>, writers: usize, start: Instant) -> Vec<Duration> {
+async fn load(trail: Arc<Trail>, run: &Run, start: Instant) -> Vec<Duration> {
     let (intent, outcome) = mint();
-    let tasks: Vec<_> = (0..writers)
+    let tasks: Vec<_> = (0..run.writers)
         .map(|_| {
+            let pause = run.pause;
             let (trail, pair) = (trail.clone(), [intent.clone(), outcome.clone()]);
             tokio::spawn(async move {
                 let mut latencies = Vec::new();
@@ -145,6 +173,9 @@ async fn load(trail: Arc<Trail>, writers: usize, start: Instant) -> Vec<Duration
                     let asked = Instant::now();
                     trail.append(event.clone()).await.unwrap();
                     latencies.push(asked.elapsed());
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
                 }
                 latencies
             })

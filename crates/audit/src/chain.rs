@@ -124,6 +124,7 @@ impl Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::line::Sealer;
 
     #[test]
     fn a_hash_reads_back_and_nothing_else_reads() {
@@ -133,5 +134,27 @@ mod tests {
         assert_eq!(text.parse(), Ok(hash));
         assert_eq!(text.to_uppercase().parse::<Hash>(), Err(NotAHash));
         assert_eq!(text[1..].parse::<Hash>(), Err(NotAHash));
+    }
+
+    #[test]
+    fn each_flipped_byte_of_a_hundred_records_is_found_at_its_record() {
+        let sealer = Sealer::new("01920000-0000-7000-8000-000000000000", "1.2.3");
+        let mut before = Chain::default();
+        for number in 0..100 {
+            let body = format!(
+                r#"{{"time":1795000000123,"unmapped":{{"hallpass":{{"action":"grant.create","n":{number}"#
+            );
+            let mut line = Vec::new();
+            sealer.seal(&mut line, body.as_bytes(), &before);
+            line.pop();
+            for place in 0..line.len() {
+                let mut changed = line.clone();
+                changed[place] ^= 1 << ((place + number) % 8);
+                let found = before.clone().accept(&changed);
+                assert!(found.is_err(), "record {number}, byte {place}");
+            }
+            before.accept(&line).unwrap();
+        }
+        assert_eq!(before.next(), 100);
     }
 }

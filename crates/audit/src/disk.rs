@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -29,6 +29,16 @@ pub trait Disk: Send + Sync {
     ///
     /// When it can't be opened.
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+
+    /// Writes a file's first bytes once more, unchanged, and makes them durable.
+    ///
+    /// What is read from a file may be in memory only: after a failed sync the
+    /// system holds it for written, and no further sync would write it.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read, written or made durable.
+    fn settle(&self, path: &Path, length: u64) -> io::Result<()>;
 
     /// Makes a directory's entries durable.
     ///
@@ -86,6 +96,20 @@ impl Disk for LocalDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         Ok(Box::new(OpenOptions::new().append(true).open(path)?))
+    }
+
+    fn settle(&self, path: &Path, length: u64) -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut piece = vec![0; 1 << 18];
+        let mut offset = 0;
+        while offset < length {
+            let left = usize::try_from(length - offset).unwrap_or(usize::MAX);
+            let size = left.min(piece.len());
+            file.read_exact_at(&mut piece[..size], offset)?;
+            file.write_all_at(&piece[..size], offset)?;
+            offset += size as u64;
+        }
+        file.sync_data()
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -38,6 +38,7 @@ mod chain;
 mod disk;
 mod encode;
 mod escape;
+mod facts;
 mod line;
 mod lock;
 mod ocsf;

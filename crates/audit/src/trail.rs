@@ -1,6 +1,7 @@
 //! The trail as the server uses it.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
@@ -8,6 +9,7 @@ use std::{
 };
 
 use hallpass_core::{
+    Timestamp,
     audit::{Action, AuditEvent, Outcome},
     ports::{AuditLog, AuditReceipt, AuditUnavailable, Clock, OwnedFuture},
 };
@@ -20,6 +22,7 @@ use crate::{
     ocsf::Kind,
     queue::{Load, Queue, held},
     recover::{Cut, Found, OpenError, Recovery, inspect, mend},
+    segment::Segment,
     writer::{Current, Writer},
 };
 
@@ -64,12 +67,12 @@ pub struct TrailSettings {
 }
 
 impl TrailSettings {
-    /// The defaults: segments of 64 MiB, a window of 500 µs, the local disk.
+    /// The defaults: segments of 64 MiB, a window of 250 µs, the local disk.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>, version: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
             segment_max_bytes: 64 << 20,
-            gather_window: Duration::from_micros(500),
+            gather_window: Duration::from_micros(250),
             clock,
             version: version.into(),
             observer: Arc::new(NoObserver),
@@ -94,25 +97,27 @@ impl Trail {
     /// [`OpenError`] when another process holds the directory, the trail is
     /// damaged, or the disk fails.
     pub fn open(settings: TrailSettings) -> Result<(Self, Recovery), OpenError> {
-        let dir = settings.dir.as_path();
-        let made = settings.disk.create_dir(dir);
-        made.map_err(OpenError::io("making", dir))?;
-        let lock = DirLock::take(dir).map_err(|error| OpenError::lock(error, dir))?;
-        let found = inspect(dir)?;
+        let (dir, clock) = (settings.dir.clone(), settings.clock.clone());
+        let window = settings.gather_window;
+        let made = settings.disk.create_dir(&dir);
+        made.map_err(OpenError::io("making", &dir))?;
+        let lock = DirLock::take(&dir).map_err(|error| OpenError::lock(error, &dir))?;
+        let found = inspect(&dir)?;
         let recovery = Recovery {
             last_sequence: found.chain.head.map(|head| head.sequence),
             cut: found.cut.clone(),
         };
-        let mut writer = writer(&settings, found, lock)?;
+        let mut writer = writer(settings, found, lock)?;
         if let Some(cut) = &recovery.cut {
-            record_cut(&mut writer, &settings, cut)?;
+            record_cut(&mut writer, &*clock, cut)
+                .map_err(OpenError::io("recording the cut in", &dir))?;
         }
-        let trail = Self::start(writer, settings.gather_window)
-            .map_err(OpenError::io("starting the writer of", dir))?;
+        let trail =
+            Self::start(writer, window).map_err(OpenError::io("starting the writer of", &dir))?;
         Ok((trail, recovery))
     }
 
-    fn start(writer: Writer, window: Duration) -> std::io::Result<Self> {
+    fn start(writer: Writer, window: Duration) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let theirs = queue.clone();
         let thread = thread::Builder::new()
@@ -165,37 +170,46 @@ impl AuditLog for Trail {
     }
 }
 
-fn writer(settings: &TrailSettings, found: Found, lock: DirLock) -> Result<Writer, OpenError> {
-    let uid = match &found.chain.uid {
+fn writer(settings: TrailSettings, found: Found, lock: DirLock) -> Result<Writer, OpenError> {
+    let Found { chain, last, cut } = found;
+    let uid = match &chain.uid {
         Some(uid) => uid.clone(),
         None => new_chain_uid(&*settings.clock),
     };
-    let current = match found.last {
-        Some((segment, length)) => {
-            let path = segment.path.as_path();
-            let opened = settings.disk.open(path);
-            let mut file = opened.map_err(OpenError::io("opening", path))?;
-            if let Some(cut) = &found.cut {
-                mend(&mut *file, path, cut)?;
-            }
-            Some(Current {
-                segment,
-                file,
-                length,
-            })
-        }
+    let current = match last {
+        Some(last) => Some(go_on(&*settings.disk, last, cut.as_ref())?),
         None => None,
     };
     Ok(Writer {
-        dir: settings.dir.clone(),
-        disk: settings.disk.clone(),
+        dir: settings.dir,
+        disk: settings.disk,
         segment_max_bytes: settings.segment_max_bytes,
         sealer: Sealer::new(&uid, &settings.version),
-        chain: found.chain,
+        chain,
         current,
-        observer: settings.observer.clone(),
+        observer: settings.observer,
         lines: Vec::new(),
         lock,
+    })
+}
+
+/// Opens the last segment to write on, less its torn end.
+fn go_on(
+    disk: &dyn Disk,
+    (segment, length): (Segment, u64),
+    cut: Option<&Cut>,
+) -> Result<Current, OpenError> {
+    let path = segment.path.as_path();
+    let mut file = disk.open(path).map_err(OpenError::io("opening", path))?;
+    if let Some(cut) = cut {
+        mend(&mut *file, path, cut)?;
+    }
+    let settled = disk.settle(path, length);
+    settled.map_err(OpenError::io("making durable", path))?;
+    Ok(Current {
+        segment,
+        file,
+        length,
     })
 }
 
@@ -207,23 +221,17 @@ fn new_chain_uid(clock: &dyn Clock) -> String {
     uuid::Uuid::new_v7(time).to_string()
 }
 
-fn record_cut(writer: &mut Writer, settings: &TrailSettings, cut: &Cut) -> Result<(), OpenError> {
-    let io = OpenError::io("recording the cut in", &settings.dir);
-    let too_large = |_| std::io::Error::other("the record is too large");
-    let mut load = Load::default();
-    load.bodies = match encode(Kind::REPAIR, &cut_event(settings, cut)).map_err(too_large) {
-        Ok(body) => body,
-        Err(error) => return Err(io(error)),
+fn record_cut(writer: &mut Writer, clock: &dyn Clock, cut: &Cut) -> io::Result<()> {
+    let body = encode(Kind::REPAIR, &cut_event(clock.now(), cut))
+        .map_err(|_| io::Error::other("the record is too long"))?;
+    let load = Load {
+        ends: vec![body.len()],
+        bodies: body,
     };
-    load.ends.push(load.bodies.len());
-    match writer.commit(&load) {
-        Ok(_) => Ok(()),
-        Err(fault) => Err(io(std::io::Error::other(fault))),
-    }
+    writer.commit(&load).map(drop).map_err(io::Error::other)
 }
 
-fn cut_event(settings: &TrailSettings, cut: &Cut) -> AuditEvent {
-    let now = settings.clock.now();
+fn cut_event(now: Timestamp, cut: &Cut) -> AuditEvent {
     // The action is the repair's, whose name the kind gives.
     let mut event = AuditEvent::outcome(now, Action::ServerStart, Outcome::Success);
     event.facts = vec![

@@ -74,7 +74,7 @@ async fn a_removed_inserted_swapped_or_repeated_record_is_found() {
     repeated.insert(3, lines[2].clone());
     put(dir.path(), &repeated);
     assert_eq!(bad(dir.path()).sequence, 3);
-    let mut first_removed = lines.clone();
+    let mut first_removed = lines;
     first_removed.remove(0);
     put(dir.path(), &first_removed);
     assert_eq!(bad(dir.path()).sequence, 0);

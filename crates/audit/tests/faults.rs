@@ -112,6 +112,11 @@ impl Disk for Handle {
         Ok(self.wrap(path, LocalDisk.open(path)?))
     }
 
+    fn settle(&self, path: &Path, length: u64) -> io::Result<()> {
+        self.0.step()?;
+        LocalDisk.settle(path, length)
+    }
+
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         self.0.step()
     }

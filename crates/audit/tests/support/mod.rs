@@ -59,6 +59,10 @@ impl Disk for Hasty {
         Ok(Box::new(HastyFile(LocalDisk.open(path)?)))
     }
 
+    fn settle(&self, _path: &Path, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         Ok(())
     }
