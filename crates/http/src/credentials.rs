@@ -27,10 +27,12 @@ fn authorization(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
     Some(joined)
 }
 
+/// All cookies; a header that can't be read holds none.
 fn cookies(headers: &HeaderMap) -> Vec<(&str, &str)> {
     headers
         .get_all(header::COOKIE)
         .iter()
-        .flat_map(|value| cookies::parse(value.as_bytes()))
+        .filter_map(|value| cookies::parse(value.as_bytes()).ok())
+        .flatten()
         .collect()
 }

@@ -3,7 +3,7 @@
 use axum::{Router, middleware};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     app::App,
@@ -49,7 +49,7 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
 pub fn public(app: App) -> Router {
     let router: Router<App> = public_routes().split_for_parts().0;
     finish(
-        router.merge(SwaggerUi::new("/docs").url("/openapi.json", document())),
+        router.merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json"))),
         app,
     )
 }

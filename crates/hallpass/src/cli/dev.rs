@@ -1,0 +1,52 @@
+//! `hallpass dev`: everything on this machine.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::ValueEnum;
+
+use super::Stop;
+use crate::dev;
+
+/// Try everything on this machine: broker, simulated OpenAI, generated credentials
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hallpass dev
+  hallpass dev --port 0 --data-dir /tmp/hallpass
+  OPENAI_API_KEY=… hallpass dev --upstream openai")]
+pub(crate) struct Dev {
+    /// The first of four ports: broker, admin, simulator, TLS; 0 picks free ones
+    #[arg(long, default_value_t = 8787)]
+    pub(crate) port: u16,
+    /// Where keys, grants and the audit trail are kept
+    #[arg(long, value_name = "DIR", default_value = ".hallpass")]
+    pub(crate) data_dir: PathBuf,
+    /// The address to listen at; loopback only
+    #[arg(long, default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// Where client secrets come from; openai needs OPENAI_API_KEY
+    #[arg(long, value_enum, default_value_t = Upstream::Sim)]
+    pub(crate) upstream: Upstream,
+    /// Log every request, not only warnings
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// Where client secrets come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Upstream {
+    /// The simulated OpenAI in this process; no cost
+    Sim,
+    /// OpenAI itself, with the key in `OPENAI_API_KEY`
+    Openai,
+}
+
+impl Dev {
+    pub(crate) fn run(self) -> Result<(), Stop> {
+        if !self.host.is_loopback() {
+            return Err(Stop::usage(
+                "hallpass dev listens on loopback only: its credentials are printed. Use hallpass serve for other machines.",
+            ));
+        }
+        dev::run(&self)
+    }
+}

@@ -1,0 +1,20 @@
+//! Puts the parts together, in one visible order.
+//!
+//! [`server`] is the list; each other file makes one part of what the
+//! configuration says.
+
+pub(crate) mod admin_client;
+pub(crate) mod authentication;
+pub(crate) mod clock;
+pub(crate) mod follow;
+pub(crate) mod install;
+pub(crate) mod jwks;
+pub(crate) mod keyring;
+pub(crate) mod lifecycle;
+pub(crate) mod listener;
+pub(crate) mod observed;
+pub(crate) mod policy;
+pub(crate) mod private_file;
+pub(crate) mod server;
+pub(crate) mod tls;
+pub(crate) mod upstream;

@@ -1,0 +1,80 @@
+//! A client of a running server's admin API.
+
+use reqwest::{Client, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use crate::cli::Stop;
+
+/// Which server, and with which key.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Place {
+    /// The server's admin address
+    #[arg(long, env = "HALLPASS_URL", default_value = "http://127.0.0.1:8788")]
+    url: Url,
+    /// An API key whose role may do this; better in the environment than here
+    #[arg(long, env = "HALLPASS_ADMIN_KEY", hide_env_values = true, value_parser = secret)]
+    admin_key: SecretString,
+}
+
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text.to_owned()))
+}
+
+impl Place {
+    /// A client for this place.
+    pub(crate) fn client(self) -> Result<AdminClient, Stop> {
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        Ok(AdminClient {
+            client: client.build()?,
+            url: self.url,
+            key: self.admin_key,
+        })
+    }
+}
+
+/// Asks the admin API.
+pub(crate) struct AdminClient {
+    client: Client,
+    url: Url,
+    key: SecretString,
+}
+
+impl AdminClient {
+    /// Reads `/api/admin/<path…>`.
+    pub(crate) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Stop> {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments
+                .pop_if_empty()
+                .extend(["api", "admin"])
+                .extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.client.get(url).bearer_auth(self.key.expose_secret());
+        let response = request.send().await.map_err(|error| {
+            Stop::usage(format!(
+                "can't reach the server at {}: {}",
+                self.url,
+                error.without_url()
+            ))
+        })?;
+        let good = response.status().is_success();
+        let answer: Value = response
+            .json()
+            .await
+            .map_err(|_| Stop::usage("the server's answer is not JSON"))?;
+        if good {
+            return Ok(answer);
+        }
+        let detail = answer["detail"].as_str().unwrap_or("the server refused");
+        Err(Stop::no(format!(
+            "{detail} ({})",
+            answer["code"].as_str().unwrap_or("no code")
+        )))
+    }
+}

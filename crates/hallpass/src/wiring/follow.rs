@@ -1,0 +1,85 @@
+//! The trail as the registry of grants follows it.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use hallpass_audit::{Recovery, Trail, TrailReader};
+use hallpass_core::{
+    audit::AuditEvent,
+    grant::Grant,
+    ports::{AuditLog, AuditReceipt, AuditUnavailable, OwnedFuture},
+};
+use hallpass_store_sqlite::{Progress, SqliteGrants};
+
+use crate::cli::Stop;
+
+/// Grants restored in one transaction.
+const BATCH: usize = 1000;
+
+/// A trail that remembers how far it is durable.
+pub(crate) struct FollowedTrail {
+    trail: Trail,
+    next: Arc<AtomicU64>,
+}
+
+impl FollowedTrail {
+    pub(crate) fn new(trail: Trail, recovery: &Recovery) -> Self {
+        let next = recovery.last_sequence.map_or(0, |last| last + 1);
+        Self {
+            trail,
+            next: Arc::new(AtomicU64::new(next)),
+        }
+    }
+
+    /// Writes what waits and closes the trail.
+    pub(crate) fn close(&self) {
+        self.trail.close();
+    }
+}
+
+impl AuditLog for FollowedTrail {
+    fn append(&self, event: AuditEvent) -> OwnedFuture<Result<AuditReceipt, AuditUnavailable>> {
+        let durable = self.trail.append(event);
+        let next = self.next.clone();
+        Box::pin(async move {
+            let receipt = durable.await?;
+            next.fetch_max(receipt.sequence + 1, Ordering::Release);
+            Ok(receipt)
+        })
+    }
+
+    fn writable(&self) -> bool {
+        self.trail.writable()
+    }
+}
+
+impl Progress for FollowedTrail {
+    fn next_sequence(&self) -> u64 {
+        self.next.load(Ordering::Acquire)
+    }
+}
+
+/// Brings back what a crash took from the registry.
+pub(crate) async fn restore(grants: &SqliteGrants, dir: &Path) -> Result<usize, Stop> {
+    let from = grants.followed().await?;
+    let mut restored = 0;
+    let mut batch: Vec<Grant> = Vec::new();
+    let mut next = from;
+    for record in TrailReader::open(dir)?.from_sequence(from) {
+        let record = record?;
+        next = record.sequence + 1;
+        batch.extend(record.grant);
+        if batch.len() >= BATCH {
+            grants.restore(&batch, next).await?;
+            restored += batch.len();
+            batch.clear();
+        }
+    }
+    grants.restore(&batch, next).await?;
+    Ok(restored + batch.len())
+}
