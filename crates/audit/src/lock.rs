@@ -53,6 +53,15 @@ impl DirLock {
     }
 }
 
+/// Whether a process holds the lock of a directory.
+pub(crate) fn is_held(dir: &Path) -> bool {
+    let Ok(file) = File::open(dir.join(NAME)) else {
+        return false;
+    };
+    let asked = flock(&file, FlockOperation::NonBlockingLockShared);
+    asked == Err(rustix::io::Errno::WOULDBLOCK)
+}
+
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
     time::Duration,
@@ -99,8 +99,7 @@ impl Trail {
     pub fn open(settings: TrailSettings) -> Result<(Self, Recovery), OpenError> {
         let (dir, clock) = (settings.dir.clone(), settings.clock.clone());
         let window = settings.gather_window;
-        let made = settings.disk.create_dir(&dir);
-        made.map_err(OpenError::io("making", &dir))?;
+        make_dir(&*settings.disk, &dir)?;
         let lock = DirLock::take(&dir).map_err(|error| OpenError::lock(error, &dir))?;
         let found = inspect(&dir)?;
         let recovery = Recovery {
@@ -168,6 +167,18 @@ impl AuditLog for Trail {
     fn writable(&self) -> bool {
         self.queue.is_whole()
     }
+}
+
+/// Makes the trail's directory, durably, if it is not there.
+fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<(), OpenError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    disk.create_dir(dir).map_err(OpenError::io("making", dir))?;
+    let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    disk.sync_dir(above)
+        .map_err(OpenError::io("syncing", above))
 }
 
 fn writer(settings: TrailSettings, found: Found, lock: DirLock) -> Result<Writer, OpenError> {

@@ -171,6 +171,19 @@ async fn a_rollback_shows_only_against_a_place_kept_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_record_a_running_server_is_writing_is_left_out() {
+    let dir = tempdir().unwrap();
+    let (trail, _) = support::open(dir.path());
+    support::append_all(&trail, (0..3).map(support::event)).await;
+    let path = segments(dir.path()).remove(0);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 10]).unwrap();
+    assert_eq!(check(dir.path()).unwrap().records, 2);
+    drop(trail);
+    assert_eq!(bad(dir.path()).flaw, Flaw::Unterminated);
+}
+
+#[tokio::test]
 async fn a_program_of_another_language_comes_to_the_same_verdict() {
     let dir = tempdir().unwrap();
     trail_of(dir.path(), 12, 2500).await;
