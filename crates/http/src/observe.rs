@@ -77,7 +77,7 @@ pub(crate) fn shape_of(path: &str) -> ErrorShape {
 fn log(facts: &RequestFacts, response: &Response, started: Instant) {
     let told = response.extensions().get::<Told>();
     let status = response.status().as_u16();
-    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let duration_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
     let caller = told
         .and_then(|told| told.caller.as_ref())
         .map(hallpass_core::ids::Subject::as_str);

@@ -30,7 +30,8 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 
 impl Simulator {
-    /// Serves HTTP/1.1 and HTTP/2, over TLS where given, until `shutdown`.
+    /// Serves HTTP/1.1 and HTTP/2 until `shutdown`; with `tls`, clients may
+    /// speak either TLS or plain text on the same port.
     ///
     /// Then it accepts nothing more, closes every session with 1001, and gives
     /// running requests three seconds. This loop is what lets the faults
@@ -91,6 +92,10 @@ impl Connection {
     async fn run(self, stream: TcpStream, acceptor: Option<TlsAcceptor>) {
         // Only latency suffers where the option cannot be set.
         let _ = stream.set_nodelay(true);
+        let acceptor = match acceptor {
+            Some(acceptor) if begins_tls(&stream).await => Some(acceptor),
+            _ => None,
+        };
         let cut = Cut::default();
         let stream = CutStream::new(stream, cut.clone());
         let Some(acceptor) = acceptor else {
@@ -132,6 +137,18 @@ impl Connection {
             note(ended);
         }
     }
+}
+
+/// Whether a client begins with a TLS handshake.
+///
+/// One port for both: OpenAI's SDK for Node insists on `wss:` whatever the base
+/// URL says, and keeps its port.
+async fn begins_tls(stream: &TcpStream) -> bool {
+    /// The first byte of a TLS record that holds a handshake.
+    const HANDSHAKE: u8 = 0x16;
+    let mut first = [0];
+    let peeked = timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)).await;
+    matches!(peeked, Ok(Ok(1))) && first[0] == HANDSHAKE
 }
 
 fn note(ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
