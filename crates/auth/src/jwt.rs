@@ -3,6 +3,7 @@
 mod algorithm;
 mod cache;
 mod compact;
+mod discovery;
 mod issuer;
 mod jwks;
 mod key;
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 
 pub use algorithm::Algorithm;
 pub use compact::MAX_TOKEN_BYTES;
+pub use discovery::{DiscoveryError, discovery_address, jwks_uri};
 pub use jwks::{DroppedKey, JwksError, KeySet, MAX_JWKS_BYTES, MAX_JWKS_KEYS};
 pub use remote::{FetchError, KeySource, RefreshError, RemoteKeys, RemoteSettings};
 pub use sign::{SignError, sign_hs256};

@@ -2,25 +2,53 @@
 
 /// Fewest characters of a shared secret.
 const MIN_CHARS: usize = 32;
-/// Texts that guides and templates put where a secret should be.
-const PLACEHOLDERS: [&str; 16] = [
+/// Words that guides and templates make their examples of, long ones first.
+const EXAMPLE_WORDS: [&str; 42] = [
     "abcdefghijklmnopqrstuvwxyz",
-    "changeme",
-    "changethis",
-    "default",
-    "development",
-    "example",
-    "generatedsecret",
-    "insertsecret",
-    "mysecret",
-    "nextauthsecret",
-    "password",
     "placeholder",
-    "replaceme",
-    "supersecret",
-    "yoursecret",
-    "your256bitsecret",
+    "development",
+    "production",
+    "characters",
+    "0123456789",
+    "1234567890",
+    "generated",
+    "generate",
+    "password",
+    "nextauth",
+    "openssl",
+    "example",
+    "default",
+    "replace",
+    "change",
+    "insert",
+    "please",
+    "random",
+    "secret",
+    "base64",
+    "string",
+    "authjs",
+    "super",
+    "local",
+    "token",
+    "least",
+    "hs256",
+    "hmac",
+    "auth",
+    "your",
+    "this",
+    "with",
+    "here",
+    "long",
+    "rand",
+    "256",
+    "bit",
+    "key",
+    "jwt",
+    "my",
+    "me",
 ];
+/// Characters besides such words that are too few to make a secret.
+const FEW_CHARS: usize = 6;
 
 /// Why a secret must not be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,19 +76,14 @@ pub fn weakness(secret: &str) -> Option<Weakness> {
     (secret.chars().count() < MIN_CHARS).then_some(Weakness::Short)
 }
 
-/// Compares letters and digits alone, so that `your-secret` and `YOUR_SECRET`
-/// are one; what follows the placeholder may pad it but not hide it.
+/// Whether next to nothing but example words is left of the letters and digits.
 fn is_well_known(secret: &str) -> bool {
-    let plain: String = secret
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric())
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    let rest = |known: &str| plain.strip_prefix(known).map(str::len);
-    let padded = PLACEHOLDERS
+    let plain = secret.chars().filter(|c| c.is_alphanumeric());
+    let plain: String = plain.flat_map(char::to_lowercase).collect();
+    let rest = EXAMPLE_WORDS
         .iter()
-        .any(|known| rest(known).is_some_and(|left| left <= known.len()));
-    padded || is_one_character(secret)
+        .fold(plain, |rest, word| rest.replace(word, ""));
+    rest.chars().count() <= FEW_CHARS || is_one_character(secret)
 }
 
 fn is_one_character(secret: &str) -> bool {
@@ -82,6 +105,9 @@ mod tests {
             "supersecret_supersecret",
             "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             "abcdefghijklmnopqrstuvwxyz0123456789",
+            "my-super-secret-nextauth-secret-change-me-please",
+            "REPLACE_WITH_OPENSSL_RAND_BASE64_32_AT_LEAST",
+            "this-is-a-256-bit-secret-key-for-jwt-hs256",
         ] {
             assert_eq!(weakness(secret), Some(Weakness::WellKnown), "{secret}");
         }
@@ -91,6 +117,7 @@ mod tests {
     fn white_space_and_shortness_are_told_apart() {
         let good = "kS8qv2N0xJ7dT4mZ1bR6yW3cL9fH5gPu";
         assert_eq!(weakness(good), None);
+        assert_eq!(weakness("correct horse battery staple lamp"), None);
         assert_eq!(weakness(&format!("{good}\n")), Some(Weakness::WhiteSpace));
         assert_eq!(weakness(&good[1..]), Some(Weakness::Short));
     }

@@ -150,6 +150,42 @@ async fn the_secure_name_is_accepted_only_as_configured() {
 }
 
 #[tokio::test]
+async fn a_session_of_the_secret_before_is_still_opened() {
+    let value = session(&claims("user-1"));
+    let with_secrets = |secrets: &[&str]| {
+        let secrets = secrets
+            .iter()
+            .map(|secret| SecretString::from(*secret))
+            .collect();
+        let settings = CookieSettings::new("web", CookieFormat::NextAuthV4, COOKIE, secrets);
+        chain().with_session_cookie(SessionCookies::new(settings).unwrap())
+    };
+    let sent = cookies(&[(COOKIE, &value)]);
+    let rotated = with_secrets(&["the-new-secret-of-the-app-for-tests", SECRET]);
+    accepted(rotated.authenticate(&sent).await);
+    let withdrawn = with_secrets(&["the-new-secret-of-the-app-for-tests"]);
+    let failure = refused(withdrawn.authenticate(&sent).await);
+    assert_eq!(failure.reason, "decrypt_failed");
+}
+
+#[tokio::test]
+async fn a_refusal_holds_nothing_of_the_credential() {
+    let canary = "canary-9f2c";
+    let mut claims = claims(canary);
+    claims["iss"] = json!(format!("https://{canary}.test"));
+    let value = session(&json!({ "sub": canary, "exp": canary }));
+    for presented in [
+        bearer(&token(&claims)),
+        bearer(&format!("hp_{canary}")),
+        authorization(canary),
+        cookies(&[(COOKIE, &value)]),
+    ] {
+        let failure = refused(full().authenticate(&presented).await);
+        assert!(!format!("{failure:?}").contains(canary));
+    }
+}
+
+#[tokio::test]
 async fn a_session_kept_in_a_database_is_named_as_such() {
     let opaque = [(COOKIE, "6f1c1a52-0d0b-4c0e-9d6f-3a3a1b6a7c11")];
     let failure = refused(full().authenticate(&cookies(&opaque)).await);

@@ -192,6 +192,39 @@ async fn a_pem_key_has_the_algorithm_of_its_type() {
     }
 }
 
+/// Anyone can make a second signature of an ECDSA one, and so a second token.
+#[tokio::test]
+async fn two_signatures_of_one_token_are_one_principal() {
+    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let keys = JwtKeys::Pem(pem(&pair));
+    let issuer = JwtSettings::new("app", ISSUER, AUDIENCE, [Algorithm::Es256], keys);
+    let chain = with([issuer]);
+    let token = sign_with(&pair, "ES256");
+    let twin = with_negated_s(&token);
+    assert_ne!(token, twin);
+    let caller = accepted(verdict(&chain, &token, NOW).await);
+    assert_eq!(caller, accepted(verdict(&chain, &twin, NOW).await));
+}
+
+/// The order of P-256, in bytes.
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+    0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+fn with_negated_s(token: &str) -> String {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let mut borrow = 0;
+    for (place, order) in ORDER.iter().enumerate().rev() {
+        let digit = i16::from(*order) - i16::from(signature[32 + place]) - borrow;
+        borrow = i16::from(digit < 0);
+        signature[32 + place] = digit.rem_euclid(256).to_le_bytes()[0];
+    }
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
 fn pem(pair: &KeyPair) -> String {
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     let body = STANDARD.encode(pair.subject_public_key_info());

@@ -7,7 +7,7 @@ use hallpass_core::{Timestamp, caller::Caller, ids::CredentialId};
 use super::{
     JwtSettings, RemoteKeys,
     cache::{Fingerprint, Remembered, TokenCache},
-    compact::{Header, UnverifiedToken},
+    compact::{Header, UnverifiedToken, check_size},
     issuer::{Issuer, IssuerKeys, Proven},
 };
 use crate::{
@@ -67,6 +67,7 @@ impl JwtVerifier {
 
     /// Verifies a token at this time.
     pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, RefusedToken> {
+        check_size(token)?;
         let fingerprint = Fingerprint::of(token);
         if let Some(remembered) = self.remembered(&fingerprint) {
             return self.recheck(&remembered, now);
