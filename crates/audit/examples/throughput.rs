@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hallpass_audit::{Trail, TrailObserver, TrailSettings};
+use hallpass_audit::{Query, Trail, TrailObserver, TrailSettings, search, verify};
 use hallpass_core::{
     Timestamp,
     audit::{Action, AuditEvent, Outcome, Phase, UpstreamFacts},
@@ -83,7 +83,36 @@ fn main() {
     for run in runs {
         measure(&dir, &run);
     }
+    read_back(&dir);
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// How fast a trail just written is verified, and how fast it is searched.
+fn read_back(dir: &Path) {
+    let trails = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let size = |path: &PathBuf| verify(path, None, |_| {}).unwrap().records;
+    let largest = trails
+        .filter(|path| path.is_dir())
+        .max_by_key(size)
+        .unwrap();
+    let start = Instant::now();
+    let report = verify(&largest, None, |_| {}).unwrap();
+    let verified = start.elapsed();
+    let query = Query {
+        subject: Some("nobody".to_owned()),
+        ..Query::default()
+    };
+    let start = Instant::now();
+    assert_eq!(search(&largest, query).unwrap().count(), 0);
+    let per_second = |time: Duration| report.records as f64 / time.as_secs_f64();
+    println!(
+        "{} bytes a record; verified {:.0} a second, searched {:.0} a second",
+        report.bytes / report.records,
+        per_second(verified),
+        per_second(start.elapsed()),
+    );
 }
 
 struct Run {

@@ -27,12 +27,30 @@
 //! (controls, line separators, direction marks, zero-width ones) are written
 //! as `\u` escapes: a record is one line, whatever a caller sent.
 //!
+//! Two facts of an event have a meaning here: `key` names the API key a record
+//! is about, which becomes its OCSF entity, and `grant` a grant the record
+//! concerns without carrying it, which [`search()`] finds it by.
+//!
 //! # What the chain proves
 //!
 //! A record that was changed, removed, inserted or moved breaks the chain at a
 //! named place. Whoever can write the directory can also make a whole new
 //! chain, or cut records off its end: only a [`Link`] kept elsewhere shows
 //! that, see [`verify()`].
+//!
+//! # Durability
+//!
+//! One thread writes. What callers append while it is at the disk, it writes
+//! next, with one write and one fdatasync for all of it, and then tells them.
+//! When the load before held several records, it first waits a little, until
+//! there are as many again. A step at the disk that fails is not tried again:
+//! after a failed fdatasync the system may hold lost bytes for written. The
+//! trail takes no more records then, until it is opened anew.
+//!
+//! Opening cuts a last line that does not end or does not hash, records the
+//! cut as `trail.repair`, and writes the last segment's bytes once more, so
+//! that nothing later stands on bytes that were only in memory. Any other
+//! damage keeps the trail shut, untouched.
 
 mod chain;
 mod disk;

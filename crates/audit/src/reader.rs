@@ -34,6 +34,8 @@ pub struct TrailReader {
     segments: VecDeque<Segment>,
     current: Option<(Segment, Lines)>,
     from: u64,
+    /// The number of the record that comes next.
+    next: u64,
 }
 
 impl TrailReader {
@@ -51,6 +53,7 @@ impl TrailReader {
             segments: segments.into(),
             current: None,
             from: 0,
+            next: 0,
         })
     }
 
@@ -86,6 +89,7 @@ impl TrailReader {
                     return Ok(None);
                 };
                 let lines = Lines::open(&next.path).map_err(|source| unreadable(&next, source))?;
+                self.next = next.first;
                 self.current = Some((next, lines));
                 continue;
             };
@@ -100,7 +104,8 @@ impl TrailReader {
                 Some(Err(flaw)) => Err(flaw),
                 Some(Ok(line)) => StoredRecord::read(line).map_err(Flaw::Json),
             };
-            let record = record.map_err(|flaw| bad(segment, lines.offset, flaw))?;
+            let record = record.map_err(|flaw| bad(segment, self.next, lines.offset, flaw))?;
+            self.next = record.sequence.saturating_add(1);
             if record.sequence >= self.from {
                 return Ok(Some(record));
             }
@@ -128,10 +133,10 @@ fn unreadable(segment: &Segment, source: io::Error) -> ReadError {
     }
 }
 
-fn bad(segment: &Segment, offset: u64, flaw: Flaw) -> ReadError {
+fn bad(segment: &Segment, sequence: u64, offset: u64, flaw: Flaw) -> ReadError {
     ReadError::Bad(BadRecord {
         segment: segment.name(),
-        sequence: segment.first,
+        sequence,
         line: None,
         offset,
         flaw,

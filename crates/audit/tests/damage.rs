@@ -11,8 +11,8 @@ mod support;
 use std::{fs, path::Path, process::Command};
 
 use hallpass_audit::{BadRecord, Flaw, Link, VerifyError, verify};
-use support::{check, segments, trail_of};
-use tempfile::{TempDir, tempdir};
+use support::{check, quick_dir, segments, trail_of};
+use tempfile::TempDir;
 
 fn bad(dir: &Path) -> BadRecord {
     match check(dir) {
@@ -23,7 +23,7 @@ fn bad(dir: &Path) -> BadRecord {
 
 /// A trail of one segment, and its lines.
 async fn lines_of(records: usize) -> (TempDir, Vec<Vec<u8>>) {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     trail_of(dir.path(), records, u64::MAX).await;
     let bytes = fs::read(&segments(dir.path())[0]).unwrap();
     let lines = bytes.split_inclusive(|&byte| byte == b'\n');
@@ -106,7 +106,7 @@ async fn an_edited_record_with_a_hash_made_anew_breaks_the_next() {
 
 #[tokio::test]
 async fn a_missing_swapped_or_repeated_segment_is_found() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     trail_of(dir.path(), 12, 2500).await;
     let paths = segments(dir.path());
     assert!(paths.len() > 3);
@@ -135,7 +135,7 @@ async fn a_missing_swapped_or_repeated_segment_is_found() {
 
 #[tokio::test]
 async fn a_damaged_older_segment_keeps_the_trail_shut() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     trail_of(dir.path(), 12, 2500).await;
     let paths = segments(dir.path());
     fs::remove_file(&paths[1]).unwrap();
@@ -160,7 +160,7 @@ async fn a_rollback_shows_only_against_a_place_kept_elsewhere() {
     let (other, _) = lines_of(5).await;
     let theirs = verify(other.path(), known, |_| {});
     assert!(matches!(theirs, Err(VerifyError::Replaced { .. })));
-    let empty = tempdir().unwrap();
+    let empty = quick_dir();
     let nothing = verify(empty.path(), known, |_| {});
     assert!(matches!(
         nothing,
@@ -172,7 +172,7 @@ async fn a_rollback_shows_only_against_a_place_kept_elsewhere() {
 
 #[tokio::test]
 async fn a_record_a_running_server_is_writing_is_left_out() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     let (trail, _) = support::open(dir.path());
     support::append_all(&trail, (0..3).map(support::event)).await;
     let path = segments(dir.path()).remove(0);
@@ -185,7 +185,7 @@ async fn a_record_a_running_server_is_writing_is_left_out() {
 
 #[tokio::test]
 async fn a_program_of_another_language_comes_to_the_same_verdict() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     trail_of(dir.path(), 12, 2500).await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify.py");
     let run = || {

@@ -23,8 +23,7 @@ use hallpass_audit::{
     Disk, LocalDisk, OpenError, SegmentFile, Trail, TrailObserver, TrailReader, TrailSettings,
 };
 use hallpass_core::ports::{AuditLog, AuditReceipt};
-use support::{check, event, open, segments, settings};
-use tempfile::tempdir;
+use support::{check, event, open, quick_dir, segments, settings};
 
 /// What a step does when its turn to fail comes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -203,7 +202,7 @@ async fn each_step_failed_in_turn_loses_nothing_acknowledged() {
     ];
     for fault in faults {
         for at in 0.. {
-            let dir = tempdir().unwrap();
+            let dir = quick_dir();
             let dir = dir.path().join("made/by/open");
             let dir = dir.as_path();
             let (settings, disk) = faulty(dir, fault, at);
@@ -234,7 +233,7 @@ async fn each_step_failed_in_turn_loses_nothing_acknowledged() {
 }
 
 fn assert_opens(dir: &Path, receipts: &[AuditReceipt]) {
-    let copy = tempdir().unwrap();
+    let copy = quick_dir();
     let copied = segments(dir).into_iter().map(|segment| {
         let to = copy.path().join(segment.file_name().unwrap());
         fs::copy(&segment, to).unwrap()
@@ -258,7 +257,7 @@ fn assert_survives_power_cuts(dir: &Path, path: &Path, synced: usize, receipts: 
 #[tokio::test]
 async fn a_repair_that_fails_refuses_and_a_second_try_mends() {
     for at in 0.. {
-        let dir = tempdir().unwrap();
+        let dir = quick_dir();
         support::trail_of(dir.path(), 3, u64::MAX).await;
         let path = segments(dir.path()).remove(0);
         let whole = fs::read(&path).unwrap();
@@ -290,7 +289,7 @@ impl TrailObserver for Alarm {
 
 #[tokio::test]
 async fn the_alarm_is_raised_once_and_all_waiting_are_told() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     // Steps: segment, directory's sync, write, sync.
     let (mut settings, _disk) = faulty(dir.path(), Fault::Io, 3);
     let alarm = Arc::new(Alarm::default());

@@ -10,7 +10,7 @@ mod support;
 
 use std::{fs, sync::Arc};
 
-use hallpass_audit::{StoredRecord, TrailReader};
+use hallpass_audit::{OpenError, StoredRecord, TrailReader};
 use hallpass_core::{
     audit::{AuditEvent, Outcome},
     code::Code,
@@ -18,12 +18,11 @@ use hallpass_core::{
     ports::AuditLog,
 };
 use proptest::prelude::*;
-use support::{check, open_hastily, segments};
-use tempfile::tempdir;
+use support::{check, open_hastily, quick_dir, segments};
 
 /// Writes one record and gives back its line and what is read from it.
 fn through_the_trail(event: AuditEvent) -> (String, StoredRecord) {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     let (trail, _) = open_hastily(dir.path()).unwrap();
     drop(trail.append(event));
     drop(trail);
@@ -95,9 +94,45 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_bytes_at_the_end_are_cut_or_named_and_never_hide_a_record(
+        junk in prop::collection::vec(any::<u8>(), 0..200),
+        removed in 0_usize..200,
+    ) {
+        let dir = quick_dir();
+        let (trail, _) = open_hastily(dir.path()).unwrap();
+        for number in 0..3 {
+            drop(trail.append(support::event(number)));
+        }
+        drop(trail);
+        let path = segments(dir.path()).remove(0);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.truncate(bytes.len() - removed);
+        bytes.extend_from_slice(&junk);
+        fs::write(&path, &bytes).unwrap();
+        let kept = 2 + u64::from(removed == 0);
+        match open_hastily(dir.path()) {
+            Ok((trail, recovery)) => {
+                drop(trail);
+                prop_assert_eq!(recovery.last_sequence, Some(kept - 1));
+                let report = check(dir.path()).unwrap();
+                prop_assert_eq!(report.records, kept + u64::from(recovery.cut.is_some()));
+            }
+            Err(OpenError::Damaged(bad)) => {
+                prop_assert_eq!(bad.sequence, kept);
+                prop_assert_eq!(fs::read(&path).unwrap(), bytes);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_record_over_the_longest_line_is_refused_and_the_trail_goes_on() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     let (trail, _) = open_hastily(dir.path()).unwrap();
     let mut event = support::event(0);
     event.facts = vec![("fact", "x".repeat(2 << 20))];

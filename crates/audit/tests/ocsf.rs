@@ -16,11 +16,10 @@ use hallpass_core::{
     ports::Clock,
 };
 use serde_json::{Value, json};
-use support::{StillClock, mint, open_hastily};
-use tempfile::tempdir;
+use support::{StillClock, mint, open_hastily, quick_dir};
 
 async fn written(events: Vec<AuditEvent>) -> Vec<Value> {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     let (trail, _) = open_hastily(dir.path()).unwrap();
     support::append_all(&trail, events).await;
     let text = fs::read_to_string(&support::segments(dir.path())[0]).unwrap();

@@ -18,8 +18,7 @@ use hallpass_core::{
     ids::{CredentialId, Subject},
     ports::AuditLog,
 };
-use support::{event, mint, open_hastily};
-use tempfile::tempdir;
+use support::{event, mint, open_hastily, quick_dir};
 
 fn refusal() -> AuditEvent {
     let outcome = Outcome::Refused {
@@ -42,7 +41,7 @@ fn found(dir: &Path, query: Query) -> Vec<u64> {
 
 #[tokio::test]
 async fn each_member_of_a_query_narrows_it() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     let (trail, _) = open_hastily(dir.path()).unwrap();
     let (intent, outcome) = mint();
     let mut other = outcome.clone();
@@ -153,7 +152,7 @@ async fn each_member_of_a_query_narrows_it() {
 
 #[tokio::test]
 async fn the_end_and_any_part_are_read_across_segments() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     support::trail_of(dir.path(), 12, 2500).await;
     let numbers = |count| {
         let records = tail(dir.path(), count).unwrap();
@@ -170,18 +169,18 @@ async fn the_end_and_any_part_are_read_across_segments() {
         let read: Vec<_> = reader.map(|record| record.unwrap().sequence).collect();
         assert_eq!(read, (from..12).collect::<Vec<_>>());
     }
-    assert!(tail(tempdir().unwrap().path(), 5).unwrap().is_empty());
+    assert!(tail(quick_dir().path(), 5).unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_record_that_is_just_being_written_ends_the_reading() {
-    let dir = tempdir().unwrap();
+    let dir = quick_dir();
     let (trail, _) = open_hastily(dir.path()).unwrap();
     trail.append(event(0)).await.unwrap();
     let path = support::segments(dir.path()).remove(0);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend_from_slice(b"{\"half\":");
-    let copy = tempdir().unwrap();
+    let copy = quick_dir();
     std::fs::write(copy.path().join(path.file_name().unwrap()), bytes).unwrap();
     assert_eq!(found(copy.path(), Query::default()), [0]);
     assert_eq!(tail(copy.path(), 3).unwrap().len(), 1);

@@ -114,7 +114,7 @@ async fn segments_are_named_by_their_first_record_and_go_on_after_a_restart() {
 
 #[tokio::test]
 async fn a_tail_torn_at_any_byte_of_the_last_three_records_is_cut_and_the_cut_recorded() {
-    let dir = tempdir().unwrap();
+    let dir = support::quick_dir();
     trail_of(dir.path(), 6, u64::MAX).await;
     let path = segments(dir.path()).remove(0);
     let whole = fs::read(&path).unwrap();

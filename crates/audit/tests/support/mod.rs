@@ -27,6 +27,7 @@ use hallpass_core::{
     ports::{AuditLog, AuditReceipt, Clock},
     request::RequestFacts,
 };
+use tempfile::TempDir;
 
 /// A clock that stands still.
 pub struct StillClock;
@@ -80,6 +81,12 @@ impl SegmentFile for HastyFile {
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.0.truncate(length)
     }
+}
+
+/// A directory in memory where there is one, for tests about what is in the
+/// files rather than about the disk.
+pub fn quick_dir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
 pub fn open_hastily(dir: &Path) -> Result<(Trail, Recovery), OpenError> {
