@@ -88,7 +88,10 @@ impl Signer {
     }
 
     fn token_named(&self, kid: &str) -> String {
-        let header = json!({ "alg": "EdDSA", "kid": kid });
+        self.token_with(json!({ "alg": "EdDSA", "kid": kid }))
+    }
+
+    fn token_with(&self, header: Value) -> String {
         let claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": "user-1", "exp": NOW + 600 });
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(header), part(claims));
@@ -108,8 +111,13 @@ fn document(signers: &[&Signer]) -> Vec<u8> {
 }
 
 fn remote(source: &Arc<Source>) -> (Arc<Chain>, Arc<RemoteKeys>) {
-    let keys = JwtKeys::Remote(RemoteSettings::new(source.clone()));
-    let settings = JwtSettings::new("app", ISSUER, AUDIENCE, [Algorithm::EdDsa], keys);
+    remote_with(RemoteSettings::new(source.clone()))
+}
+
+fn remote_with(settings: RemoteSettings) -> (Arc<Chain>, Arc<RemoteKeys>) {
+    let keys = JwtKeys::Remote(settings);
+    let algorithms = [Algorithm::EdDsa, Algorithm::Es256];
+    let settings = JwtSettings::new("app", ISSUER, AUDIENCE, algorithms, keys);
     let verifier = JwtVerifier::new([settings]).unwrap();
     let (_, keys) = verifier.remote_keys().next().unwrap();
     let keys = Arc::clone(keys);
@@ -157,6 +165,46 @@ async fn a_rotation_under_load_refuses_nobody_and_fetches_once() {
         accepted(request.await.unwrap());
     }
     assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_a_fetch_do_not_fetch_again() {
+    let (old, new) = (Signer::new("old"), Signer::new("new"));
+    let source = Source::new(&[&old]);
+    let (chain, keys) = remote_with(RemoteSettings {
+        cooldown: Duration::ZERO,
+        ..RemoteSettings::new(source.clone())
+    });
+    keys.refresh().await.unwrap();
+    source.publish(&[&old, &new]);
+    let requests = (0..20).map(|_| {
+        let (chain, token) = (Arc::clone(&chain), new.token());
+        tokio::spawn(async move { verdict(&chain, &token).await })
+    });
+    for request in requests.collect::<Vec<_>>() {
+        accepted(request.await.unwrap());
+    }
+    assert_eq!(source.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_used_with_its_own_algorithm_alone() {
+    let signer = Signer::new("a");
+    let (chain, _keys) = remote(&Source::new(&[&signer]));
+    let token = signer.token_with(json!({ "alg": "ES256", "kid": "a" }));
+    let failure = refused(verdict(&chain, &token).await);
+    assert_eq!(failure.reason, "alg_not_allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_may_leave_its_key_unnamed_only_where_one_fits() {
+    let (one, other) = (Signer::new("a"), Signer::new("b"));
+    let token = one.token_with(json!({ "alg": "EdDSA" }));
+    let (alone, _keys) = remote(&Source::new(&[&one]));
+    accepted(verdict(&alone, &token).await);
+    let (several, _keys) = remote(&Source::new(&[&one, &other]));
+    let failure = refused(verdict(&several, &token).await);
+    assert_eq!(failure.reason, "kid_missing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -89,6 +89,24 @@ mod tests {
 
     use super::*;
 
+    fn fault(enc: &str, iv: usize, tag: usize) -> Option<Reason> {
+        let header = format!(r#"{{"alg":"dir","enc":"{enc}"}}"#);
+        let [header, iv, tag] =
+            [header.into_bytes(), vec![1; iv], vec![2; tag]].map(|part| base64url::encode(&part));
+        SealedToken::split(&format!("{header}..{iv}.AAAA.{tag}")).err()
+    }
+
+    #[test]
+    fn vector_and_tag_have_one_length_each() {
+        assert_eq!(fault("A256GCM", 12, 16), None);
+        assert_eq!(fault("A256CBC-HS512", 16, 32), None);
+        assert_eq!(fault("A256GCM", 11, 16), Some(Reason::IvLength));
+        assert_eq!(fault("A256CBC-HS512", 12, 32), Some(Reason::IvLength));
+        assert_eq!(fault("A256GCM", 12, 12), Some(Reason::TagLength));
+        assert_eq!(fault("A256CBC-HS512", 16, 16), Some(Reason::TagLength));
+        assert_eq!(fault("A128GCM", 12, 16), Some(Reason::EncNotAllowed));
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(token in "[A-Za-z0-9_.=-]{0,200}", header in prop::collection::vec(any::<u8>(), 0..100)) {
