@@ -151,6 +151,20 @@ mod tests {
     }
 
     #[test]
+    fn members_that_change_the_meaning_are_refused() {
+        for (member, reason) in [
+            (r#""crit":[]"#, Reason::CritPresent),
+            (r#""cty":"JWT""#, Reason::NestedToken),
+            (r#""b64":true"#, Reason::HeaderMemberRefused),
+            (r#""enc":"A256GCM""#, Reason::HeaderMemberRefused),
+            (r#""zip":null"#, Reason::HeaderMemberRefused),
+        ] {
+            let text = format!(r#"{{"alg":"RS256",{member}}}"#);
+            assert_eq!(header(&text), Err(reason), "{member}");
+        }
+    }
+
+    #[test]
     fn what_names_a_key_is_not_looked_at() {
         let text = r#"{"alg":"RS256","jku":"https://e.test","x5t":"a","x5c":[1],"jwk":7}"#;
         assert_eq!(header(text), Ok(Algorithm::Rs256));
