@@ -1,1 +1,17 @@
-//! Test support: contract suites, clocks, fixtures.
+//! Test support: contract suites and clocks.
+//!
+//! A contract suite is a list of checks over one port of the core. A store
+//! names the suite once, in its `tests/contract.rs`, and runs every check of
+//! it as a test of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a check that does not hold fails its test"
+)]
+
+pub mod clock;
+pub mod contract;
+
+pub use clock::TestClock;

@@ -1,0 +1,30 @@
+//! The memory store holds the contracts of its ports.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use hallpass_store_memory::MemoryQuotas;
+use hallpass_testkit::contract::quotas::Counter;
+
+async fn fresh() -> (Counter, ()) {
+    let hand = Arc::new(AtomicU64::new(0));
+    let clock = hand.clone();
+    let advance = move |by: Duration| {
+        let micros = u64::try_from(by.as_micros()).expect("a short time");
+        hand.fetch_add(micros, Ordering::SeqCst);
+    };
+    let counter = Counter {
+        quotas: Arc::new(MemoryQuotas::with_clock(move || {
+            clock.load(Ordering::SeqCst)
+        })),
+        advance: Box::new(advance),
+    };
+    (counter, ())
+}
+
+hallpass_testkit::quotas_contract!(crate::fresh);

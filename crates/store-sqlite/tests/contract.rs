@@ -1,0 +1,90 @@
+//! The SQLite store holds the contracts of its ports.
+
+#![allow(clippy::unwrap_used, reason = "a failure here fails the test")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hallpass_core::{
+    grant::Grant,
+    ids::GrantId,
+    ports::{GrantFilter, Grants, StoreError},
+};
+use hallpass_store_sqlite::{Database, Flusher, Progress, SqliteGrants, SqliteKeys};
+use tempfile::TempDir;
+
+async fn database() -> (Database, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(&dir.path().join("hallpass.db")).await;
+    (database.unwrap(), dir)
+}
+
+mod keys {
+    use super::*;
+
+    async fn fresh() -> (SqliteKeys, TempDir) {
+        let (database, dir) = database().await;
+        (SqliteKeys::load(database).await.unwrap(), dir)
+    }
+
+    hallpass_testkit::keys_contract!(fresh);
+}
+
+/// Grants that wait in memory, none of them in the file.
+mod waiting_grants {
+    use super::*;
+
+    async fn fresh() -> (SqliteGrants, TempDir) {
+        let (database, dir) = database().await;
+        (SqliteGrants::new(database), dir)
+    }
+
+    hallpass_testkit::grants_contract!(fresh);
+}
+
+/// Grants of which every second is in the file.
+mod settled_grants {
+    use super::*;
+
+    /// Flushes before every second grant.
+    struct HalfSettled {
+        grants: Arc<SqliteGrants>,
+        flusher: Flusher,
+    }
+
+    struct Nothing;
+
+    impl Progress for Nothing {
+        fn next_sequence(&self) -> u64 {
+            0
+        }
+    }
+
+    #[async_trait]
+    impl Grants for HalfSettled {
+        async fn record(&self, grant: &Grant) -> Result<(), StoreError> {
+            if self.grants.waiting() > 0 {
+                self.grants.record(grant).await?;
+                return self.flusher.flush().await;
+            }
+            self.grants.record(grant).await
+        }
+
+        async fn find(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
+            self.grants.find(id).await
+        }
+
+        async fn list(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError> {
+            self.grants.list(filter).await
+        }
+    }
+
+    async fn fresh() -> (HalfSettled, TempDir) {
+        let (database, dir) = database().await;
+        let grants = Arc::new(SqliteGrants::new(database));
+        let flusher = Flusher::new(grants.clone(), Arc::new(Nothing));
+        (HalfSettled { grants, flusher }, dir)
+    }
+
+    hallpass_testkit::grants_contract!(fresh);
+}
