@@ -70,6 +70,7 @@ issuer = "{ISSUER}"
 audience = "{AUDIENCE}"
 algorithms = ["HS256"]
 secret = "{jwt_secret}"
+claims = {{ roles = "roles" }}
 
 [profiles.interview]
 mode = "direct"

@@ -1,6 +1,6 @@
 //! Where a caller's limits stand: `RateLimit-Policy`, `RateLimit`, `Retry-After`.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use hallpass_core::quota::LimitState;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -9,27 +9,24 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 /// are nobody's business.
 pub(crate) fn write<'a>(headers: &mut HeaderMap, limits: impl IntoIterator<Item = &'a LimitState>) {
     let (mut policy, mut state) = (String::new(), String::new());
+    let mut number = itoa::Buffer::new();
     for limit in limits
         .into_iter()
         .filter(|limit| limit.name.starts_with("caller-"))
     {
-        let separator = if policy.is_empty() { "" } else { ", " };
-        let LimitState {
-            name,
-            rate,
-            remaining,
-            reset,
-        } = limit;
-        let _ = write!(
-            policy,
-            "{separator}\"{name}\";q={};w={}",
-            rate.count, rate.seconds
-        );
-        let _ = write!(
-            state,
-            "{separator}\"{name}\";r={remaining};t={}",
-            whole_seconds(*reset)
-        );
+        let mut member = |text: &mut String, name: &str, value: u64| {
+            text.push_str(name);
+            text.push_str(number.format(value));
+        };
+        for text in [&mut policy, &mut state] {
+            text.push_str(if text.is_empty() { "\"" } else { ", \"" });
+            text.push_str(limit.name);
+            text.push('"');
+        }
+        member(&mut policy, ";q=", limit.rate.count.into());
+        member(&mut policy, ";w=", limit.rate.seconds.into());
+        member(&mut state, ";r=", limit.remaining.into());
+        member(&mut state, ";t=", whole_seconds(limit.reset));
     }
     if policy.is_empty() {
         return;

@@ -9,7 +9,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 use hallpass_core::{code::Code, refusal::Refusal, request::RequestFacts};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 
 use crate::{
     answer::{ErrorShape, Told, refused},
@@ -24,12 +24,13 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let _in_flight = app.metrics().http.enter();
     let facts = facts::gather(&app, &request);
     request.extensions_mut().insert(facts.clone());
-    let asked = request.headers().clone();
-    let mut response = if Origins::is_preflight(request.method(), &asked) {
-        app.origins().preflight(&asked)
+    let mut response = if Origins::is_preflight(request.method(), request.headers()) {
+        app.origins().preflight(request.headers())
     } else {
+        let origin = request.headers().get(header::ORIGIN).cloned();
         let mut response = answered(&app, &facts, request, next).await;
-        app.origins().expose(&asked, response.headers_mut());
+        app.origins()
+            .expose(origin.as_ref(), response.headers_mut());
         response
     };
     headers::harden(response.headers_mut(), app.https());

@@ -1,5 +1,6 @@
 //! Logs and metrics: what the other crates tell, written and counted.
 
+mod json_lines;
 mod logs;
 mod metrics;
 

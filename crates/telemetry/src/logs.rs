@@ -1,13 +1,18 @@
 //! Log lines: one event a line, to standard error, off the request's path.
 
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal};
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt};
 
+use crate::json_lines::JsonLines;
+
 /// Lines that may wait to be written; past that, new ones are dropped rather
 /// than let a stuck reader hold requests up.
 const QUEUED_LINES: usize = 65_536;
+
+/// Bytes written at once where lines come fast; a pause writes what is there.
+const LINE_BUFFER: usize = 64 * 1024;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,23 +59,20 @@ pub fn start(settings: &LogSettings) -> Result<LogGuard, LogSetupError> {
     let (writer, worker) = NonBlockingBuilder::default()
         .buffered_lines_limit(QUEUED_LINES)
         .thread_name("hallpass-log")
-        .finish(std::io::stderr());
+        .finish(BufWriter::with_capacity(LINE_BUFFER, std::io::stderr()));
     let builder = fmt::Subscriber::builder()
         .with_env_filter(filter)
         .with_writer(writer)
         .with_target(false);
     let started = match settings.format {
         LogFormat::Json => {
-            let subscriber = builder
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false);
-            tracing::subscriber::set_global_default(subscriber.finish())
+            let subscriber = builder.event_format(JsonLines).finish();
+            tracing::subscriber::set_global_default(subscriber)
         }
         LogFormat::Text => {
-            let subscriber = builder.compact().with_ansi(std::io::stderr().is_terminal());
-            tracing::subscriber::set_global_default(subscriber.finish())
+            let coloured = std::io::stderr().is_terminal();
+            let subscriber = builder.compact().with_ansi(coloured).finish();
+            tracing::subscriber::set_global_default(subscriber)
         }
     };
     started.map_err(|_| LogSetupError::Twice)?;

@@ -1,0 +1,204 @@
+//! An event as one line of JSON.
+//!
+//! There is one such line for each request, so it is written straight into the
+//! subscriber's buffer: no map, no value type, no allocation.
+
+use std::fmt::{self, Write};
+
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::Writer,
+        time::{FormatTime, SystemTime},
+    },
+    registry::LookupSpan,
+};
+
+/// Writes `{"timestamp":…,"level":…,<the event's fields>}` and a line feed.
+pub(crate) struct JsonLines;
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        writer.write_str("{\"timestamp\":\"")?;
+        SystemTime.format_time(&mut writer)?;
+        writer.write_str("\",\"level\":\"")?;
+        writer.write_str(event.metadata().level().as_str())?;
+        writer.write_char('"')?;
+        let mut members = Members {
+            writer: &mut writer,
+            result: Ok(()),
+        };
+        event.record(&mut members);
+        members.result?;
+        writer.write_str("}\n")
+    }
+}
+
+/// Writes fields as members, and remembers the first failure.
+struct Members<'a, 'w> {
+    writer: &'a mut Writer<'w>,
+    result: fmt::Result,
+}
+
+impl Members<'_, '_> {
+    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+        if self.result.is_err() {
+            return;
+        }
+        self.result = self.begin(field.name()).and_then(|()| value(self.writer));
+    }
+
+    fn begin(&mut self, name: &str) -> fmt::Result {
+        self.writer.write_str(",\"")?;
+        self.writer.write_str(name)?;
+        self.writer.write_str("\":")
+    }
+
+    fn text(&mut self, field: &Field, text: impl FnOnce(&mut Escaped<'_, '_>) -> fmt::Result) {
+        self.member(field, |writer| {
+            writer.write_char('"')?;
+            text(&mut Escaped(writer))?;
+            writer.write_char('"')
+        });
+    }
+}
+
+impl Visit for Members<'_, '_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        let finite = value.is_finite();
+        self.member(field, |writer| {
+            if finite {
+                write!(writer, "{value}")
+            } else {
+                writer.write_str("null")
+            }
+        });
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.member(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.member(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.member(field, |writer| write!(writer, "{value}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, |escaped| escaped.write_str(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field, |escaped| write!(escaped, "{value:?}"));
+    }
+}
+
+/// Writes text so that it stays within its quotes and on its line.
+struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut kept = 0;
+        for (at, character) in text
+            .char_indices()
+            .filter(|(_, character)| must_escape(*character))
+        {
+            self.0.write_str(&text[kept..at])?;
+            write!(self.0, "\\u{:04x}", u32::from(character))?;
+            kept = at + character.len_utf8();
+        }
+        self.0.write_str(&text[kept..])
+    }
+}
+
+/// Quotes, controls, and what some readers take for a line's end or turn the
+/// direction of a line with.
+const fn must_escape(character: char) -> bool {
+    matches!(
+        character,
+        '"' | '\\' | '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Page {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    fn logged(emit: impl FnOnce()) -> String {
+        let page = Page::default();
+        let subscriber = tracing_subscriber::fmt()
+            .event_format(JsonLines)
+            .with_writer(page.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, emit);
+        let bytes = page.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_field_is_a_member() {
+        let absent: Option<&str> = None;
+        let line = logged(|| {
+            tracing::info!(status = 201_u16, duration_ms = 1.25, caller = "user-1", absent, ok = true, back = -1, shown = %"x", "request");
+        });
+        let rest = line.split_once("\",\"level\"").unwrap().1;
+        assert_eq!(
+            rest,
+            ":\"INFO\",\"message\":\"request\",\"status\":201,\"duration_ms\":1.25,\"caller\":\"user-1\",\"ok\":true,\"back\":-1,\"shown\":\"x\"}\n"
+        );
+    }
+
+    #[test]
+    fn hostile_text_stays_on_its_line_and_in_its_member() {
+        let hostile = "a\"}\r\n{\"b\":\\\u{1b}[31m\0\u{2028}\u{202e}é";
+        let line = logged(|| tracing::warn!(user_agent = hostile, "request"));
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(line.ends_with("\"user_agent\":\"a\\u0022}\\u000d\\u000a{\\u0022b\\u0022:\\u005c\\u001b[31m\\u0000\\u2028\\u202eé\"}\n"), "{line}");
+    }
+}
