@@ -47,6 +47,7 @@ impl<'a> Ours<'a> {
             action: kind.name,
             phase: match event.phase {
                 Phase::Intent => "intent",
+                Phase::Attempt => "attempt",
                 Phase::Outcome => "outcome",
             },
             outcome: outcome_name(&event.outcome),

@@ -102,6 +102,8 @@ pub enum Action {
 pub enum Phase {
     /// Written before the deed; an outcome follows unless the process dies.
     Intent,
+    /// One try of a deed that was tried again; an outcome follows.
+    Attempt,
     /// The final record.
     Outcome,
 }

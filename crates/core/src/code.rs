@@ -30,6 +30,8 @@ pub enum Code {
     ExpiredCredential,
     /// `expires_after.seconds` is outside what OpenAI or the profile allows.
     ExpiryOutOfRange,
+    /// An `Idempotency-Key` was used before with another request.
+    IdempotencyConflict,
     /// Something failed inside Hallpass.
     Internal,
     /// The credential is wrong.

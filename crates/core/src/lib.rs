@@ -11,6 +11,7 @@ pub mod expiry;
 pub mod grant;
 pub mod hash;
 pub mod ids;
+pub mod journal;
 pub mod key;
 pub mod overrides;
 pub mod permission;

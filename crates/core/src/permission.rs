@@ -47,6 +47,9 @@ pub enum Permission {
     /// List and end live sessions, and add or lift revocations.
     #[strum(serialize = "sessions:manage")]
     SessionsManage,
+    /// Read the upstreams' state and force their breakers.
+    #[strum(serialize = "upstreams:manage")]
+    UpstreamsManage,
 }
 
 impl Permission {

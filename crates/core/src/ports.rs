@@ -14,6 +14,7 @@ use crate::{
     grant::Grant,
     hash::KeyedHash,
     ids::{CredentialId, GrantId, LineageId, ProfileName, RequestId, RoleName, SessionId, Subject},
+    journal::Journal,
     key::KeyKind,
     profile::SessionConfig,
     quota::{Charge, Exceeded, LimitState},
@@ -199,8 +200,10 @@ pub struct MintOrder {
     /// The dotted paths the caller overrode, so that OpenAI's refusal of one
     /// can be told from a wrong profile.
     pub overridden: Vec<String>,
-    /// How long the whole call may take.
+    /// How long the whole call may take, every attempt of it together.
     pub deadline: Duration,
+    /// Where attempts are noted that another one followed.
+    pub journal: Journal,
 }
 
 /// What OpenAI gave, checked.

@@ -3,14 +3,11 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
+use hallpass_core::journal::Journal;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, SizeHint};
 
@@ -18,14 +15,19 @@ use crate::fault::Fault;
 
 /// Whether a request may have reached the upstream.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sent(Arc<AtomicBool>);
+pub(crate) struct Sent(Journal);
 
 impl Sent {
+    /// Tells what is sent to a mint's journal.
+    pub(crate) fn told_to(journal: &Journal) -> Self {
+        Self(journal.clone())
+    }
+
     /// Whether the transport took the body.
     ///
     /// Until it does, the upstream can't have a whole request.
     pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.was_sent()
     }
 }
 
@@ -54,7 +56,7 @@ impl Body for Outgoing {
         if self.bytes.is_empty() {
             return Poll::Ready(None);
         }
-        self.sent.0.store(true, Ordering::Release);
+        self.sent.0.note_sent();
         let bytes = std::mem::take(&mut self.bytes);
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }

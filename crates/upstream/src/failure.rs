@@ -2,7 +2,9 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use hallpass_core::{audit::UpstreamFacts, ports::MintFailure, refusal::Refusal};
+use hallpass_core::{
+    audit::UpstreamFacts, journal::FailedAttempt, ports::MintFailure, refusal::Refusal,
+};
 
 use crate::{
     envelope::Words,
@@ -46,6 +48,29 @@ impl Failure {
     pub(crate) const fn wait(mut self, wait: Option<Duration>) -> Self {
         self.wait = wait;
         self
+    }
+
+    /// What went wrong.
+    pub(crate) const fn fault(&self) -> Fault {
+        self.fault
+    }
+
+    /// How long the upstream wants us to wait, where it says.
+    pub(crate) const fn asked_wait(&self) -> Option<Duration> {
+        self.wait
+    }
+
+    /// The attempt as the trail keeps it when another follows.
+    pub(crate) fn to_attempt(&self, facts: &UpstreamFacts, duration: Duration) -> FailedAttempt {
+        let row = self.fault.row();
+        let mut upstream = facts.clone();
+        upstream.orphan_possible = row.orphan_possible;
+        FailedAttempt {
+            code: row.code,
+            reason: Some(internal(row.operator, self.words, &upstream)),
+            upstream,
+            duration,
+        }
     }
 
     /// What the caller and the operator are told.

@@ -29,6 +29,7 @@ use crate::{
     connect::{ConnectFailure, Connector, find},
     connect_url::ConnectUrl,
     envelope,
+    exchange::Exchange,
     failure::Failure,
     fault::Fault,
     reply::{self, Expected},
@@ -54,9 +55,9 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Mints client secrets at OpenAI or a compatible host.
 ///
-/// One value serves all mints; it keeps connections open between them. It never
-/// repeats a request that may have been sent: what to try again is a decorator's
-/// business, which finds all it needs in [`MintFailure`].
+/// One value serves all mints; it keeps connections open between them. It sends
+/// one request for an order and repeats none: that is [`Pool`](crate::Pool)'s
+/// business.
 pub struct OpenAi {
     client: Client<Connector, Outgoing>,
     template: Template,
@@ -91,17 +92,18 @@ impl OpenAi {
         })
     }
 
-    async fn exchange(
+    async fn ask(
         &self,
-        mut order: MintOrder,
+        order: &MintOrder,
+        deadline: Duration,
         facts: &mut UpstreamFacts,
     ) -> Result<MintedSecret, Failure> {
-        if order.deadline.is_zero() {
+        if deadline.is_zero() {
             // The timer rounds up, and a fast upstream would still be asked.
             return Err(Fault::DeadlineBeforeSent.into());
         }
-        let mut deadline = pin!(sleep(order.deadline));
-        let reply = self.send(&mut order, deadline.as_mut()).await?;
+        let mut deadline = pin!(sleep(deadline));
+        let reply = self.send(order, deadline.as_mut()).await?;
         let (head, body) = reply.into_parts();
         facts.status = Some(head.status.as_u16());
         facts.request_id = self.request_id(&head.headers);
@@ -116,15 +118,15 @@ impl OpenAi {
         let body = within(deadline, reading)
             .await
             .ok_or(Fault::DeadlineInBody)??;
-        self.secret(&order, &body).map_err(Failure::from)
+        self.secret(order, &body).map_err(Failure::from)
     }
 
     async fn send(
         &self,
-        order: &mut MintOrder,
+        order: &MintOrder,
         deadline: Pin<&mut Sleep>,
     ) -> Result<Response<Incoming>, Fault> {
-        let sent = Sent::default();
+        let sent = Sent::told_to(&order.journal);
         let request = self.template.request(order, sent.clone())?;
         match within(deadline, self.client.request(request)).await {
             Some(Ok(reply)) => Ok(reply),
@@ -165,20 +167,33 @@ impl OpenAi {
     }
 }
 
-#[async_trait]
-impl Minter for OpenAi {
-    async fn mint(&self, order: MintOrder) -> Result<MintedSecret, Box<MintFailure>> {
+impl Exchange for OpenAi {
+    async fn exchange(
+        &self,
+        order: &MintOrder,
+        deadline: Duration,
+    ) -> Result<MintedSecret, (Failure, UpstreamFacts)> {
         let mut facts = UpstreamFacts {
             name: Some(self.name.clone()),
             ..UpstreamFacts::default()
         };
-        match self.exchange(order, &mut facts).await {
+        match self.ask(order, deadline, &mut facts).await {
             Ok(minted) => Ok(MintedSecret {
                 upstream: facts,
                 ..minted
             }),
-            Err(failure) => Err(failure.into_mint_failure(facts)),
+            Err(failure) => Err((failure, facts)),
         }
+    }
+}
+
+#[async_trait]
+impl Minter for OpenAi {
+    async fn mint(&self, order: MintOrder) -> Result<MintedSecret, Box<MintFailure>> {
+        let deadline = order.deadline;
+        self.exchange(&order, deadline)
+            .await
+            .map_err(|(failure, facts)| failure.into_mint_failure(facts))
     }
 }
 

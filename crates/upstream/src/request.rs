@@ -1,6 +1,6 @@
 //! The one request we send.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use bytes::Bytes;
 use hallpass_core::ports::MintOrder;
@@ -13,9 +13,10 @@ use secrecy::ExposeSecret;
 use crate::{
     body::{Outgoing, Sent},
     fault::Fault,
-    settings::{SettingsError, UpstreamSettings},
+    settings::{SettingsError, UpstreamKind, UpstreamSettings},
 };
 
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
 const PROJECT: HeaderName = HeaderName::from_static("openai-project");
 const SAFETY_IDENTIFIER: HeaderName = HeaderName::from_static("openai-safety-identifier");
@@ -38,7 +39,7 @@ impl Template {
         let uri = format!("{base}/realtime/client_secrets").parse()?;
         let json = HeaderValue::from_static("application/json");
         let mut headers = vec![
-            (AUTHORIZATION, authorization(settings)?),
+            credential(settings)?,
             (CONTENT_TYPE, json.clone()),
             (ACCEPT, json),
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
@@ -56,12 +57,11 @@ impl Template {
     /// The request for one order; `sent` tells when its body is taken.
     pub(crate) fn request(
         &self,
-        order: &mut MintOrder,
+        order: &MintOrder,
         sent: Sent,
     ) -> Result<Request<Outgoing>, Fault> {
-        let identifier = Bytes::from(std::mem::take(&mut order.safety_identifier));
-        let identifier =
-            HeaderValue::from_maybe_shared(identifier).map_err(|_| Fault::Unsendable)?;
+        let identifier = HeaderValue::from_str(&order.safety_identifier);
+        let identifier = identifier.map_err(|_| Fault::Unsendable)?;
         let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.extend(self.headers.iter().cloned());
         headers.insert(SAFETY_IDENTIFIER, identifier);
@@ -73,12 +73,17 @@ impl Template {
     }
 }
 
-fn authorization(settings: &UpstreamSettings) -> Result<HeaderValue, SettingsError> {
-    let text = format!("Bearer {}", settings.api_key.expose_secret());
+/// The header that says who we are.
+fn credential(settings: &UpstreamSettings) -> Result<(HeaderName, HeaderValue), SettingsError> {
+    let key = settings.api_key.expose_secret();
+    let (name, text) = match settings.kind {
+        UpstreamKind::OpenAi => (AUTHORIZATION, Cow::Owned(format!("Bearer {key}"))),
+        UpstreamKind::Azure => (API_KEY, Cow::Borrowed(key)),
+    };
     let mut header = value("api_key", &text)?;
     // Keeps it out of Debug and out of HTTP/2's header tables.
     header.set_sensitive(true);
-    Ok(header)
+    Ok((name, header))
 }
 
 fn value(setting: &'static str, text: &str) -> Result<HeaderValue, SettingsError> {
@@ -107,7 +112,7 @@ fn body(order: &MintOrder) -> Bytes {
 mod tests {
     use std::time::Duration;
 
-    use hallpass_core::profile::SessionConfig;
+    use hallpass_core::{journal::Journal, profile::SessionConfig};
     use serde_json::Value;
     use url::Url;
 
@@ -123,6 +128,7 @@ mod tests {
             safety_identifier: "00ff".to_owned(),
             overridden: Vec::new(),
             deadline: Duration::from_secs(5),
+            journal: Journal::default(),
         };
         (order, expected)
     }
@@ -146,10 +152,10 @@ mod tests {
         settings.organization = Some("org".to_owned());
         settings.project = Some("proj".to_owned());
         let template = Template::new(&settings).unwrap();
-        let (mut order, _) = order(include_str!(
+        let (order, _) = order(include_str!(
             "../fixtures/client_secrets.request.realtime.json"
         ));
-        let request = template.request(&mut order, Sent::default()).unwrap();
+        let request = template.request(&order, Sent::default()).unwrap();
         assert_eq!(
             request.uri(),
             "https://api.openai.com/v1/realtime/client_secrets"
@@ -164,6 +170,25 @@ mod tests {
         ] {
             assert_eq!(request.headers()[name], value);
         }
+    }
+
+    #[test]
+    fn azure_is_shown_the_key_in_a_header_of_its_own() {
+        let url = Url::parse("https://voice.openai.azure.com/openai/v1").unwrap();
+        let mut settings = UpstreamSettings::new("main", url, "test-key".to_owned().into());
+        settings.kind = UpstreamKind::Azure;
+        let template = Template::new(&settings).unwrap();
+        let (order, _) = order(include_str!(
+            "../fixtures/client_secrets.request.realtime.json"
+        ));
+        let request = template.request(&order, Sent::default()).unwrap();
+        assert_eq!(
+            request.uri(),
+            "https://voice.openai.azure.com/openai/v1/realtime/client_secrets"
+        );
+        assert_eq!(request.headers()["api-key"], "test-key");
+        assert!(!request.headers().contains_key("authorization"));
+        assert!(!format!("{:?}", request.headers()).contains("test-key"));
     }
 
     #[test]
@@ -183,7 +208,7 @@ mod tests {
             "../fixtures/client_secrets.request.realtime.json"
         ));
         order.safety_identifier = "a\r\nopenai-beta: realtime=v1".to_owned();
-        let refused = template.request(&mut order, Sent::default());
+        let refused = template.request(&order, Sent::default());
         assert_eq!(refused.err(), Some(Fault::Unsendable));
     }
 }

@@ -5,11 +5,23 @@ use std::{fmt, sync::Arc, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+/// Whose API an upstream speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UpstreamKind {
+    /// OpenAI's, or that of a compatible host: the key as a bearer token.
+    #[default]
+    OpenAi,
+    /// Azure OpenAI's `/openai/v1`: the key in `api-key`.
+    Azure,
+}
+
 /// How an upstream is reached and who we are there.
 #[derive(Clone)]
 pub struct UpstreamSettings {
     /// Its name in the configuration, for the trail and the log.
     pub name: Arc<str>,
+    /// Whose API it speaks.
+    pub kind: UpstreamKind,
     /// Where its API begins: `https://api.openai.com/v1`.
     pub base_url: Url,
     /// The standard key.
@@ -40,6 +52,7 @@ impl UpstreamSettings {
     pub fn new(name: impl Into<Arc<str>>, base_url: Url, api_key: SecretString) -> Self {
         Self {
             name: name.into(),
+            kind: UpstreamKind::OpenAi,
             base_url,
             api_key,
             organization: None,

@@ -6,7 +6,7 @@ use crate::section::{Config, Profile, Role};
 use crate::suggest;
 
 /// Every permission there is.
-const PERMISSIONS: [&str; 10] = [
+const PERMISSIONS: [&str; 11] = [
     "grants:create",
     "grants:read:own",
     "grants:read:any",
@@ -17,6 +17,7 @@ const PERMISSIONS: [&str; 10] = [
     "audit:read",
     "usage:read",
     "sessions:manage",
+    "upstreams:manage",
 ];
 
 pub(super) fn check(config: &Config, findings: &mut Findings<'_>) {

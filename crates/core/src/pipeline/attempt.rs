@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
+    Timestamp,
     audit::{AuditEvent, Outcome, Phase, UpstreamFacts},
     grant::Grant,
+    journal::{FailedAttempt, Journal},
     ports::{AuditLog, AuditReceipt, AuditUnavailable, Clock},
 };
 
@@ -17,6 +19,7 @@ pub struct Attempt {
     audit: Arc<dyn AuditLog>,
     clock: Arc<dyn Clock>,
     intent: Option<Box<AuditEvent>>,
+    journal: Journal,
 }
 
 impl Attempt {
@@ -29,12 +32,14 @@ impl Attempt {
         audit: Arc<dyn AuditLog>,
         clock: Arc<dyn Clock>,
         intent: AuditEvent,
+        journal: Journal,
     ) -> Result<Self, AuditUnavailable> {
         let durable = audit.append(intent.clone());
         let mut attempt = Self {
             audit,
             clock,
             intent: Some(Box::new(intent)),
+            journal,
         };
         if let Err(error) = durable.await {
             attempt.intent = None;
@@ -67,6 +72,14 @@ impl Attempt {
         upstream: Option<UpstreamFacts>,
     ) -> Option<AuditEvent> {
         let mut event = *self.intent.take()?;
+        for failed in self.journal.take_failed() {
+            // Not awaited: the trail keeps its order, so the outcome is durable
+            // only when these are.
+            drop(
+                self.audit
+                    .append(record_of(&event, failed, self.clock.now())),
+            );
+        }
         event.time = self.clock.now();
         event.phase = Phase::Outcome;
         event.outcome = outcome;
@@ -76,10 +89,24 @@ impl Attempt {
     }
 }
 
+/// The record of one attempt that another followed.
+fn record_of(intent: &AuditEvent, failed: FailedAttempt, now: Timestamp) -> AuditEvent {
+    let mut event = intent.clone();
+    event.time = now;
+    event.phase = Phase::Attempt;
+    event.outcome = Outcome::Failed {
+        code: failed.code,
+        reason: failed.reason,
+    };
+    event.upstream = Some(failed.upstream);
+    event.facts = vec![("duration_ms", failed.duration.as_millis().to_string())];
+    event
+}
+
 impl Drop for Attempt {
     fn drop(&mut self) {
         let orphan = UpstreamFacts {
-            orphan_possible: true,
+            orphan_possible: self.journal.was_sent(),
             ..UpstreamFacts::default()
         };
         if let Some(event) = self.finish(Outcome::Abandoned, None, Some(orphan)) {

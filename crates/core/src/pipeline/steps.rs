@@ -13,6 +13,7 @@ use crate::{
     code::Code,
     expiry,
     grant::{Grant, GrantDraft, GrantState},
+    journal::Journal,
     permission::Permission,
     policy::{MintAsk, Terms},
     ports::{MintFailure, MintOrder, MintedSecret, TakeError},
@@ -140,6 +141,11 @@ pub struct Permit<'b> {
 }
 
 impl<'b> Permit<'b> {
+    /// Gives the slip back where an earlier answer is given again.
+    pub fn into_slip(self) -> AuditSlip<'b> {
+        self.slip
+    }
+
     /// Takes every limit the request counts against, or none.
     ///
     /// # Errors
@@ -181,10 +187,12 @@ impl<'b> Admission<'b> {
         let draft = Arc::new(self.draft());
         let mut intent = self.slip.event(Phase::Intent, Outcome::Pending);
         intent.draft = Some(draft.clone());
-        let attempt = Attempt::announce(parts.audit.clone(), parts.clock.clone(), intent)
+        let order = self.order();
+        let (audit, clock) = (parts.audit.clone(), parts.clock.clone());
+        let attempt = Attempt::announce(audit, clock, intent, order.journal.clone())
             .await
             .map_err(|error| audit_unavailable(&error.to_string()))?;
-        match parts.minter.mint(self.order()).await {
+        match parts.minter.mint(order).await {
             Ok(minted) => Ok(Minted {
                 slip: self.slip,
                 terms: self.terms,
@@ -223,6 +231,7 @@ impl<'b> Admission<'b> {
             safety_identifier: parts.safety_hasher.hash(subject).to_hex(),
             overridden: self.terms.overridden.clone(),
             deadline: parts.mint_deadline,
+            journal: Journal::default(),
         }
     }
 }

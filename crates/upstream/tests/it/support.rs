@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Timestamp,
+    journal::Journal,
     ports::{Clock, MintFailure, MintOrder, MintedSecret, Minter as _},
     profile::SessionConfig,
 };
@@ -59,6 +60,7 @@ pub(crate) fn order() -> MintOrder {
         safety_identifier: "5afe1d".to_owned(),
         overridden: vec!["audio.output.voice".to_owned()],
         deadline: Duration::from_secs(30),
+        journal: Journal::default(),
     }
 }
 
