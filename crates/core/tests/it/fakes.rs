@@ -1,0 +1,576 @@
+//! A fake of every port, and one journal of what reached them in which order.
+//!
+//! The HTTP crate's tests include this file too: both speak to the same fakes.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(unreachable_pub, reason = "included by two test binaries")]
+
+use std::{
+    collections::BTreeMap,
+    future,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use hallpass_core::{
+    Timestamp,
+    audit::{AuditEvent, Outcome, Phase, UpstreamFacts},
+    caller::{AuthFailure, Authentication, Caller, Presented, Scheme},
+    code::Code,
+    grant::{Grant, Mode},
+    hash::{InstallKey, Purpose},
+    ids::{CredentialId, GrantId, ProfileName, RequestId, RoleName, SessionId, Subject},
+    overrides::MemberPath,
+    pipeline::{Broker, Parts},
+    policy::Policy,
+    ports::{
+        AuditLog, AuditReceipt, AuditUnavailable, Authenticator, Clock, GrantFilter, Grants, Ids,
+        MintFailure, MintOrder, MintedSecret, Minter, OwnedFuture, Quotas, StoreError, TakeError,
+    },
+    profile::{Profile, SessionConfig},
+    quota::{Charge, Exceeded, LimitState},
+    refusal::Refusal,
+    request::RequestFacts,
+    role::{ProfileRule, Role, RoleLimits},
+    secret::ClientSecret,
+};
+use serde_json::{Value, json};
+
+/// The time every test begins at: 2026-11-21T12:00:00Z.
+pub const NOON: i64 = 1_795_262_400;
+
+/// Where the fakes say a browser connects.
+pub const CONNECT_URL: &str = "wss://upstream.example.test/v1/realtime?model=gpt-realtime-2.1";
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What reached the fakes, in order.
+#[derive(Clone, Default)]
+pub struct Journal(Arc<Mutex<Vec<String>>>);
+
+impl Journal {
+    fn note(&self, step: impl Into<String>) {
+        lock(&self.0).push(step.into());
+    }
+
+    pub fn steps(&self) -> Vec<String> {
+        lock(&self.0).clone()
+    }
+}
+
+/// Everything a broker needs, each part in the test's hand.
+pub struct World {
+    pub journal: Journal,
+    pub audit: Arc<FakeAudit>,
+    pub minter: Arc<FakeMinter>,
+    pub grants: Arc<FakeGrants>,
+    pub clock: Arc<FakeClock>,
+    pub broker: Arc<Broker>,
+}
+
+impl World {
+    /// A world whose limits are never reached.
+    pub fn new() -> Self {
+        Self::with_quotas(Arc::new(FakeQuotas::Open))
+    }
+
+    pub fn with_quotas(quotas: Arc<dyn Quotas>) -> Self {
+        let journal = Journal::default();
+        let clock = Arc::new(FakeClock(AtomicU64::new(0)));
+        let audit = Arc::new(FakeAudit::new(journal.clone()));
+        let minter = Arc::new(FakeMinter::new(journal.clone(), clock.clone()));
+        let grants = Arc::new(FakeGrants::new(journal.clone()));
+        let key = InstallKey::new([7; 32]);
+        let broker = Arc::new(Broker::new(Parts {
+            authenticator: Arc::new(FakeAuthenticator),
+            policy: Arc::new(policy()),
+            audit: audit.clone(),
+            quotas,
+            grants: grants.clone(),
+            minter: minter.clone(),
+            clock: clock.clone(),
+            ids: Arc::new(CountingIds::default()),
+            value_hasher: key.hasher(Purpose::Audit),
+            safety_hasher: key.hasher(Purpose::SafetyIdentifier),
+            mint_deadline: Duration::from_secs(5),
+        }));
+        Self {
+            journal,
+            audit,
+            minter,
+            grants,
+            clock,
+            broker,
+        }
+    }
+}
+
+/// A clock that moves when it is told to.
+pub struct FakeClock(AtomicU64);
+
+impl FakeClock {
+    pub fn advance(&self, by: Duration) {
+        let micros = u64::try_from(by.as_micros()).unwrap();
+        self.0.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// Microseconds since the test began.
+    pub fn micros(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        let since = Duration::from_micros(self.micros());
+        Timestamp::from_second(NOON).unwrap() + since
+    }
+}
+
+/// Ids that count from 1.
+#[derive(Default)]
+pub struct CountingIds(AtomicU64);
+
+impl Ids for CountingIds {
+    fn fill(&self, buffer: &mut [u8]) {
+        let next = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        buffer.fill(0);
+        for (byte, digit) in buffer.iter_mut().rev().zip(next.to_le_bytes()) {
+            *byte = digit;
+        }
+    }
+}
+
+/// A trail in memory, which can lose records as a broken disk does.
+pub struct FakeAudit {
+    journal: Journal,
+    kept: Arc<Mutex<Vec<AuditEvent>>>,
+    lost: Mutex<Option<Phase>>,
+}
+
+impl FakeAudit {
+    fn new(journal: Journal) -> Self {
+        Self {
+            journal,
+            kept: Arc::default(),
+            lost: Mutex::new(None),
+        }
+    }
+
+    /// Loses records of this phase from now on.
+    pub fn lose(&self, phase: Phase) {
+        *lock(&self.lost) = Some(phase);
+    }
+
+    /// The records that were kept.
+    pub fn events(&self) -> Vec<AuditEvent> {
+        lock(&self.kept).clone()
+    }
+
+    /// The kept records that are no announcement.
+    pub fn finals(&self) -> Vec<AuditEvent> {
+        let mut events = self.events();
+        events.retain(|event| event.phase == Phase::Outcome);
+        events
+    }
+}
+
+impl AuditLog for FakeAudit {
+    fn append(&self, event: AuditEvent) -> OwnedFuture<Result<AuditReceipt, AuditUnavailable>> {
+        let label = format!("{} {}", event.phase, word(&event.outcome));
+        self.journal.note(format!("queue {label}"));
+        let lost = *lock(&self.lost) == Some(event.phase);
+        let mut kept = lock(&self.kept);
+        let sequence = kept.len() as u64;
+        if !lost {
+            kept.push(event);
+        }
+        let journal = self.journal.clone();
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            if lost {
+                return Err(AuditUnavailable("the disk is full".to_owned()));
+            }
+            journal.note(format!("durable {label}"));
+            Ok(AuditReceipt { sequence })
+        })
+    }
+
+    fn writable(&self) -> bool {
+        lock(&self.lost).is_none()
+    }
+}
+
+/// An outcome in a word, or in its code.
+pub fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pending => "pending",
+        Outcome::Success => "success",
+        Outcome::Refused { code, .. } | Outcome::Failed { code, .. } => code.as_str(),
+        Outcome::Abandoned => "abandoned",
+    }
+}
+
+/// What the fake OpenAI does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Upstream {
+    GivesSecrets,
+    Refuses(Code),
+    NeverAnswers,
+    Panics,
+}
+
+/// An OpenAI that gives `ek_` secrets which count from 1.
+pub struct FakeMinter {
+    journal: Journal,
+    clock: Arc<FakeClock>,
+    plan: Mutex<Upstream>,
+    orders: Mutex<Vec<MintOrder>>,
+}
+
+impl FakeMinter {
+    fn new(journal: Journal, clock: Arc<FakeClock>) -> Self {
+        Self {
+            journal,
+            clock,
+            plan: Mutex::new(Upstream::GivesSecrets),
+            orders: Mutex::default(),
+        }
+    }
+
+    pub fn plan(&self, plan: Upstream) {
+        *lock(&self.plan) = plan;
+    }
+
+    /// What was asked for.
+    pub fn orders(&self) -> Vec<MintOrder> {
+        lock(&self.orders).clone()
+    }
+
+    fn secret(&self, order: &MintOrder, number: usize) -> MintedSecret {
+        let life = Duration::from_secs(order.expires_after_seconds.into());
+        MintedSecret {
+            secret: ClientSecret::new(format!("ek_{number:032x}")),
+            expires_at: self.clock.now() + life,
+            session: serde_json::from_str(order.session.as_json()).unwrap(),
+            connect_url: CONNECT_URL.to_owned(),
+            upstream: UpstreamFacts {
+                name: Some("fake".into()),
+                request_id: Some(format!("req_upstream_{number}")),
+                status: Some(200),
+                orphan_possible: false,
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Minter for FakeMinter {
+    async fn mint(&self, order: MintOrder) -> Result<MintedSecret, Box<MintFailure>> {
+        self.journal.note("mint");
+        let plan = *lock(&self.plan);
+        let number = {
+            let mut orders = lock(&self.orders);
+            orders.push(order.clone());
+            orders.len()
+        };
+        tokio::task::yield_now().await;
+        match plan {
+            Upstream::GivesSecrets => Ok(self.secret(&order, number)),
+            Upstream::Refuses(code) => Err(Box::new(MintFailure {
+                refusal: Refusal::new(code, "The fake upstream refuses.").internal("as planned"),
+                upstream: UpstreamFacts::default(),
+            })),
+            Upstream::NeverAnswers => future::pending().await,
+            Upstream::Panics => panic!("the fake upstream has a defect"),
+        }
+    }
+}
+
+/// A registry in memory, which can be away.
+pub struct FakeGrants {
+    journal: Journal,
+    away: AtomicBool,
+    kept: Mutex<Vec<Grant>>,
+}
+
+impl FakeGrants {
+    fn new(journal: Journal) -> Self {
+        Self {
+            journal,
+            away: AtomicBool::new(false),
+            kept: Mutex::default(),
+        }
+    }
+
+    pub fn go_away(&self) {
+        self.away.store(true, Ordering::SeqCst);
+    }
+
+    async fn reached(&self) -> Result<(), StoreError> {
+        tokio::task::yield_now().await;
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(StoreError("the registry's file is locked".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Grants for FakeGrants {
+    async fn record(&self, grant: &Grant) -> Result<(), StoreError> {
+        self.journal.note("record");
+        self.reached().await?;
+        lock(&self.kept).push(grant.clone());
+        Ok(())
+    }
+
+    async fn find(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
+        self.reached().await?;
+        Ok(lock(&self.kept)
+            .iter()
+            .find(|grant| grant.id == *id)
+            .cloned())
+    }
+
+    async fn list(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError> {
+        self.reached().await?;
+        let kept = lock(&self.kept);
+        let newest_first = kept.iter().rev();
+        let wanted = newest_first.filter(|grant| {
+            let place = (grant.created_at, &grant.id);
+            filter.subject.as_ref().is_none_or(|s| *s == grant.subject)
+                && filter.profile.as_ref().is_none_or(|p| *p == grant.profile)
+                && (filter.session_id.is_none() || filter.session_id == grant.session_id)
+                && filter
+                    .before
+                    .as_ref()
+                    .is_none_or(|(time, id)| place < (*time, id))
+        });
+        Ok(wanted.take(filter.limit).cloned().collect())
+    }
+}
+
+/// Limits that are never, or always, reached, or can't be told.
+pub enum FakeQuotas {
+    Open,
+    Reached,
+    Away,
+}
+
+#[async_trait]
+impl Quotas for FakeQuotas {
+    async fn take(&self, charges: &[Charge]) -> Result<Vec<LimitState>, TakeError> {
+        tokio::task::yield_now().await;
+        let state = |charge: &Charge| LimitState {
+            name: charge.name,
+            rate: charge.rate,
+            remaining: 0,
+            reset: Duration::from_secs(60),
+        };
+        match self {
+            Self::Open => Ok(charges.iter().map(state).collect()),
+            Self::Reached => Err(TakeError::Exceeded(Exceeded {
+                state: state(&charges[0]),
+                wait: Duration::from_secs(12),
+            })),
+            Self::Away => Err(StoreError("no route to the store".to_owned()).into()),
+        }
+    }
+}
+
+/// Takes callers at their word.
+///
+/// `Bearer <subject> <role> [<session id>]` is a caller, in the cookie
+/// `session` too; `Bearer <code>` fails with that code; anything else is not
+/// valid.
+pub struct FakeAuthenticator;
+
+#[async_trait]
+impl Authenticator for FakeAuthenticator {
+    async fn authenticate(&self, presented: &Presented<'_>) -> Authentication {
+        if let Some(header) = &presented.authorization {
+            let text = String::from_utf8_lossy(header);
+            let word = text
+                .strip_prefix("Bearer ")
+                .unwrap_or("malformed_credential");
+            return judge(word, Scheme::Jwt);
+        }
+        let cookie = presented
+            .cookies
+            .iter()
+            .find(|(name, _)| *name == "session");
+        cookie.map_or(Authentication::NotRequested, |(_, value)| {
+            judge(&value.replace('-', " "), Scheme::SessionCookie)
+        })
+    }
+}
+
+fn judge(text: &str, scheme: Scheme) -> Authentication {
+    let mut words = text.split(' ');
+    let (subject, role) = (words.next().unwrap_or_default(), words.next());
+    if let (Ok(subject), Some(Ok(role))) = (Subject::new(subject), role.map(RoleName::new)) {
+        let session_id = words.next().and_then(|id| SessionId::new(id).ok());
+        return Authentication::Authenticated(caller(subject, role, scheme, session_id));
+    }
+    Authentication::Failed(AuthFailure {
+        code: subject.parse().unwrap_or(Code::InvalidCredential),
+        reason: "fake_reason",
+        detail: "the fake authenticator refuses".to_owned(),
+        scheme,
+        credential: None,
+    })
+}
+
+fn caller(subject: Subject, role: RoleName, scheme: Scheme, bound: Option<SessionId>) -> Caller {
+    Caller {
+        subject,
+        scheme,
+        credential: CredentialId::new("fake").unwrap(),
+        roles: vec![role],
+        session_id: bound,
+        tenant: None,
+        issued_at: None,
+        expires_at: None,
+    }
+}
+
+/// The facts of a request to the broker's first route.
+pub fn request() -> Arc<RequestFacts> {
+    Arc::new(RequestFacts {
+        id: RequestId::new("req_test").unwrap(),
+        method: "POST",
+        route: "/api/generate-client-secret",
+        address: None,
+        user_agent: None,
+        origin: None,
+    })
+}
+
+/// A credential the fake authenticator takes.
+pub fn bearer(text: &str) -> Presented<'static> {
+    Presented {
+        authorization: Some(format!("Bearer {text}").into_bytes().into()),
+        ..Presented::default()
+    }
+}
+
+/// The rules of all tests.
+///
+/// | role | may |
+/// |---|---|
+/// | candidate | mint `interview`, `dictation`, `bound`; read own; 5 a minute |
+/// | service | everything with grants |
+/// | operator | everything |
+/// | reader | read own grants |
+/// | locked | nothing |
+pub fn policy() -> Policy {
+    let profiles = [
+        profile("interview", realtime()),
+        profile("dictation", transcription()),
+        Profile {
+            require_session_id: true,
+            ..profile("bound", realtime())
+        },
+        Profile {
+            modes: vec![Mode::Direct, Mode::Relay],
+            ..profile("relayed", realtime())
+        },
+    ];
+    let candidate = Role {
+        limits: RoleLimits {
+            per_minute: Some(5),
+            ..RoleLimits::default()
+        },
+        ..role(
+            "candidate",
+            &["grants:create", "grants:read:own"],
+            named(&["interview", "dictation", "bound"]),
+        )
+    };
+    let roles = [
+        candidate,
+        role("service", &["grants:*"], ProfileRule::All),
+        role("operator", &["*"], ProfileRule::All),
+        role("reader", &["grants:read:own"], named(&["interview"])),
+        role("locked", &[], ProfileRule::All),
+    ];
+    Policy {
+        profiles: by_name(profiles, |profile| profile.name.clone()),
+        roles: by_name(roles, |role| role.name.clone()),
+        default_role: None,
+        global_per_minute: None,
+        served_modes: vec![Mode::Direct],
+    }
+}
+
+fn by_name<N: Ord, T>(
+    things: impl IntoIterator<Item = T>,
+    name: fn(&T) -> N,
+) -> BTreeMap<N, Arc<T>> {
+    let named = things
+        .into_iter()
+        .map(|thing| (name(&thing), Arc::new(thing)));
+    named.collect()
+}
+
+fn named(names: &[&str]) -> ProfileRule {
+    let names = names.iter().map(|name| ProfileName::new(*name).unwrap());
+    ProfileRule::Named(names.collect())
+}
+
+/// A role of these permissions, without limits.
+pub fn role(name: &str, permissions: &[&str], profiles: ProfileRule) -> Role {
+    Role {
+        name: RoleName::new(name).unwrap(),
+        permissions: permissions
+            .iter()
+            .map(|rule| rule.parse().unwrap())
+            .collect(),
+        profiles,
+        modes: None,
+        kinds: None,
+        max_expires_after_seconds: None,
+        limits: RoleLimits::default(),
+    }
+}
+
+/// A profile of this session, 60 seconds by default and 600 at most.
+pub fn profile(name: &str, session: Value) -> Profile {
+    let Value::Object(session) = session else {
+        panic!("a session is an object")
+    };
+    Profile {
+        name: ProfileName::new(name).unwrap(),
+        mode: Mode::Direct,
+        modes: vec![Mode::Direct],
+        expires_after_seconds: 60,
+        max_expires_after_seconds: 600,
+        require_session_id: false,
+        overrides: vec![MemberPath::parse("audio.output.voice")],
+        echo: Vec::new(),
+        session: SessionConfig::new(session).unwrap(),
+        per_minute: None,
+    }
+}
+
+pub fn realtime() -> Value {
+    json!({
+        "type": "realtime",
+        "model": "gpt-realtime-2.1",
+        "instructions": "Ask one question at a time.",
+        "audio": {"output": {"voice": "marin"}},
+    })
+}
+
+pub fn transcription() -> Value {
+    json!({
+        "type": "transcription",
+        "audio": {"input": {"transcription": {"model": "gpt-live-transcribe"}}},
+    })
+}
