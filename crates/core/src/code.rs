@@ -101,6 +101,11 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code, in alphabetical order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        <Self as strum::IntoEnumIterator>::iter()
+    }
+
     /// The code as it is written everywhere.
     #[must_use]
     pub fn as_str(self) -> &'static str {
