@@ -8,7 +8,7 @@ mod secrets;
 mod settings;
 mod upstream;
 
-use std::{net::SocketAddr, path::Path};
+use std::{fs::File, net::SocketAddr, path::Path};
 
 use hallpass_http::serve::tls::TlsReloader;
 use secrecy::SecretString;
@@ -22,6 +22,9 @@ use crate::{
         server::{self, Extras, Server},
     },
 };
+
+/// Held by the server that runs on a data directory.
+const LOCK: &str = "dev.lock";
 
 /// The four sockets of a development server.
 pub(crate) struct Sockets {
@@ -38,10 +41,21 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Stop> {
     let made = private_file::create_dir(&dev.data_dir);
     made.map_err(|error| Stop::usage(format!("can't make {}: {error}", dev.data_dir.display())))?;
     let data_dir = dev.data_dir.canonicalize()?;
+    let _lock = only_here(&data_dir)?;
     let secrets = secrets::Secrets::open(&data_dir)?;
     block_on(async {
         let stopping = Stopping::on_signals()?;
         serve(dev, &data_dir, &secrets, key, stopping).await
+    })
+}
+
+/// Keeps a second server from overwriting the files of one that runs.
+fn only_here(data_dir: &Path) -> Result<File, Stop> {
+    private_file::lock(&data_dir.join(LOCK))?.ok_or_else(|| {
+        let dir = data_dir.display();
+        Stop::usage(format!(
+            "another hallpass dev runs on {dir}: its addresses are in {dir}/dev.json. End it first, or choose another --data-dir."
+        ))
     })
 }
 

@@ -1,6 +1,6 @@
 //! The file, its settings and its migrations.
 
-use std::{path::Path, time::Duration};
+use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use hallpass_core::ports::StoreError;
 use sqlx::{
@@ -50,6 +50,10 @@ impl Database {
     /// [`OpenError`] says which of the two failed, and what to check.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let shown = path.display().to_string();
+        private(path).map_err(|error| OpenError::Sqlite {
+            path: shown.clone(),
+            source: sqlx::Error::Io(error),
+        })?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -77,6 +81,14 @@ impl Database {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Makes the file so that only its owner may read it; SQLite gives the files
+/// it keeps beside it the same mode.
+fn private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).map(drop)
 }
 
 /// What the core is told when SQLite refuses.

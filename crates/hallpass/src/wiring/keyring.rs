@@ -137,8 +137,8 @@ impl Keyring {
 
     async fn recorded(&self, action: Action, key: &StoredKey) -> Result<(), Stop> {
         let mut event = AuditEvent::outcome(clock::now(), action, Outcome::Success);
-        event.credential = Some(key.id.clone());
         event.facts = vec![
+            ("key", key.id.to_string()),
             ("name", key.name.to_string()),
             ("by", "command line".to_owned()),
         ];

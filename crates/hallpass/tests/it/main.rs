@@ -1,0 +1,27 @@
+//! The real binary, from outside: over its sockets, files, signals and output.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure here fails the test"
+)]
+
+mod audit_unwritable;
+mod bad_input;
+mod canary;
+mod cli_audit;
+mod cli_auth;
+mod cli_config;
+mod cli_grants;
+mod cli_keys;
+mod cli_pages;
+mod concurrent;
+mod crash;
+mod dev_credentials;
+mod dev_restart;
+mod dev_start;
+mod dev_tls;
+mod serve_drain;
+mod serve_tls;
+mod support;
