@@ -4,6 +4,7 @@ mod audit;
 mod auth;
 mod limits;
 mod log;
+mod mint;
 mod profile;
 mod role;
 mod server;
@@ -19,11 +20,12 @@ pub use audit::Audit;
 pub use auth::{Algorithm, Auth, Claims, CookieFormat, Jwt, KeySet, OneOrMany, SessionCookie};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use mint::Mint;
 pub use profile::{Kind, Mode, Profile, SessionTemplate};
 pub use role::{Budget, RateLimits, Role};
 pub use server::{Server, Tls};
 pub use store::{Store, StoreAddress};
-pub use upstream::Upstream;
+pub use upstream::{Breaker, Upstream, UpstreamKind};
 
 /// Everything an operator can set.
 ///
@@ -38,6 +40,8 @@ pub struct Config {
     pub store: Store,
     /// OpenAI, or compatible hosts.
     pub upstream: Vec<Upstream>,
+    /// How client secrets are obtained.
+    pub mint: Mint,
     /// Who may call.
     pub auth: Auth,
     /// What a session is made of, by name.

@@ -93,6 +93,15 @@ fn the_printed_settings_are_toml_with_origins() {
     format = "json"  # default
     level = "info"  # default
 
+    [mint]
+    alarm_failure_percent = 25  # default
+    alarm_min_mints = 10  # default
+    alarm_window_seconds = 60  # default
+    idempotency_seconds = 30  # default
+    max_in_flight = 512  # default
+    max_wait_ms = 100  # default
+    retry_budget_percent = 10  # default
+
     [profiles.interview]
     echo = []  # default
     expires_after_seconds = 60  # default
@@ -135,6 +144,7 @@ fn the_printed_settings_are_toml_with_origins() {
     allowed_origins = []  # default
     body_seconds = 10  # default
     data_dir = ".hallpass"  # default
+    drain_delay_seconds = 5  # default
     drain_seconds = 30  # default
     first_byte_seconds = 10  # default
     head_seconds = 10  # default
@@ -150,8 +160,19 @@ fn the_printed_settings_are_toml_with_origins() {
     [[upstream]]
     api_key = "********"  # hallpass.toml:5:1
     base_url = "https://api.openai.com/v1"  # default
+    connect_timeout_ms = 3000  # default
+    kind = "openai"  # default
     name = "openai"  # default
     timeout_ms = 5000  # default
+    weight = 1  # default
+
+    [upstream.breaker]
+    consecutive_failures = 5  # default
+    failure_percent = 50  # default
+    max_open_ms = 300000  # default
+    min_calls = 20  # default
+    open_ms = 30000  # default
+    window_ms = 10000  # default
     "#);
 }
 

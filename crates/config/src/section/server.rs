@@ -47,6 +47,10 @@ pub struct Server {
     /// Seconds a connection may rest between requests.
     #[schemars(range(min = 1, max = 3600))]
     pub idle_seconds: u64,
+    /// Seconds the server goes on serving at shutdown while `/readyz` already
+    /// answers 503, so that load balancers notice.
+    #[schemars(range(min = 0, max = 3600))]
+    pub drain_delay_seconds: u64,
     /// Seconds open requests get to finish at shutdown.
     #[schemars(range(min = 0, max = 3600))]
     pub drain_seconds: u64,
@@ -77,6 +81,7 @@ impl Default for Server {
             head_seconds: 10,
             body_seconds: 10,
             idle_seconds: 60,
+            drain_delay_seconds: 5,
             drain_seconds: 30,
         }
     }

@@ -16,6 +16,8 @@ pub struct Upstream {
     /// Name in logs, metrics and the audit trail.
     #[schemars(length(min = 1))]
     pub name: String,
+    /// Whose API the host speaks.
+    pub kind: UpstreamKind,
     /// Address up to and including the version, without a trailing slash.
     #[schemars(with = "String", extend("format" = "url"))]
     pub base_url: Url,
@@ -29,23 +31,84 @@ pub struct Upstream {
     pub organization: Option<String>,
     /// Value of the `OpenAI-Project` header.
     pub project: Option<String>,
-    /// Milliseconds one mint may take in all.
+    /// Its share of the mints beside the other upstreams; 0: only where no
+    /// other can be asked.
+    #[schemars(range(min = 0, max = 1000))]
+    pub weight: u32,
+    /// Milliseconds one mint may take in all, retries included.
     #[schemars(range(min = 100, max = 60_000))]
     pub timeout_ms: u64,
+    /// Milliseconds that name lookup, TCP and TLS may take together.
+    #[schemars(range(min = 50, max = 60_000))]
+    pub connect_timeout_ms: u64,
+    /// When it is left alone, and for how long.
+    pub breaker: Breaker,
     /// Certificates (PEM) to trust instead of the public ones.
     pub ca_file: Option<PathBuf>,
+}
+
+/// Whose API a host speaks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamKind {
+    /// OpenAI's, or that of a compatible host.
+    #[default]
+    OpenAi,
+    /// Azure OpenAI's, at an address that ends in `/openai/v1`.
+    Azure,
+}
+
+/// When an upstream's circuit breaker opens, and for how long.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breaker {
+    /// Failures in a row that open it.
+    #[schemars(range(min = 1))]
+    pub consecutive_failures: u32,
+    /// Failures in a hundred calls of the window that open it.
+    #[schemars(range(min = 1, max = 100))]
+    pub failure_percent: u32,
+    /// Calls in the window before their share counts.
+    #[schemars(range(min = 1))]
+    pub min_calls: u32,
+    /// Milliseconds the window looks back.
+    #[schemars(range(min = 100, max = 600_000))]
+    pub window_ms: u64,
+    /// Milliseconds it stays open at first; doubled with each failed probe.
+    #[schemars(range(min = 50, max = 600_000))]
+    pub open_ms: u64,
+    /// Milliseconds it stays open at most.
+    #[schemars(range(min = 50, max = 3_600_000))]
+    pub max_open_ms: u64,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            consecutive_failures: 5,
+            failure_percent: 50,
+            min_calls: 20,
+            window_ms: 10_000,
+            open_ms: 30_000,
+            max_open_ms: 300_000,
+        }
+    }
 }
 
 impl Default for Upstream {
     fn default() -> Self {
         Self {
             name: "openai".to_owned(),
+            kind: UpstreamKind::OpenAi,
             base_url: openai(),
             api_key: None,
             api_key_file: None,
             organization: None,
             project: None,
+            weight: 1,
             timeout_ms: 5000,
+            connect_timeout_ms: 3000,
+            breaker: Breaker::default(),
             ca_file: None,
         }
     }
