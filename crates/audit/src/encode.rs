@@ -46,7 +46,8 @@ struct Body<'a> {
     type_uid: u32,
     severity_id: u32,
     status_id: u32,
-    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +62,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     entity: Option<Entity<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    api: Option<Api<'a>>,
+    api: Option<Api>,
     src_endpoint: Endpoint,
     #[serde(skip_serializing_if = "Option::is_none")]
     http_request: Option<HttpRequest<'a>>,
@@ -94,7 +95,9 @@ impl<'a> Body<'a> {
             service: (class == Class::Authentication).then_some(Named { name: PRODUCT }),
             app: (class == Class::ApplicationLifecycle).then_some(App::OURS),
             entity: (class == Class::EntityManagement).then(|| Entity::of(kind, event)),
-            api: (class == Class::ApiActivity).then(|| Api::of(kind, request)),
+            api: (class == Class::ApiActivity).then_some(Api {
+                operation: kind.name,
+            }),
             src_endpoint: Endpoint::of(request),
             http_request: request.map(HttpRequest::of),
             resources: grant_id(event).map(|uid| [Resource { kind: "grant", uid }]),
@@ -185,10 +188,10 @@ struct Entity<'a> {
 
 impl<'a> Entity<'a> {
     fn of(kind: Kind, event: &'a AuditEvent) -> Self {
-        let name = if kind.name.starts_with("key.") {
-            "API key"
-        } else {
-            "configuration"
+        let name = match kind.name.split_once('.') {
+            Some(("key", _)) => "API key",
+            Some(("audit_key", _)) => "audit key",
+            _ => "configuration",
         };
         let key = event.facts.iter().find(|(name, _)| *name == "key");
         Self {
@@ -200,26 +203,8 @@ impl<'a> Entity<'a> {
 }
 
 #[derive(Serialize)]
-struct Api<'a> {
+struct Api {
     operation: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<Uid<'a>>,
-}
-
-impl<'a> Api<'a> {
-    fn of(kind: Kind, request: Option<&'a RequestFacts>) -> Self {
-        Self {
-            operation: kind.name,
-            request: request.map(|request| Uid {
-                uid: request.id.as_str(),
-            }),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Uid<'a> {
-    uid: &'a str,
 }
 
 /// Where it came from: an address, one that is not known, or the server itself.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use serde::Serialize;
 use serde_json::ser::Formatter;
 
 /// Compact JSON in which no character acts upon a terminal or an editor.
@@ -17,6 +18,15 @@ impl Formatter for LineFormatter {
         }
         write_escaped(writer, fragment)
     }
+}
+
+/// A text as it stands in a line, with its quotes.
+pub(crate) fn escaped(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, LineFormatter);
+    // Writing to a vector does not fail.
+    let _ = text.serialize(&mut serializer);
+    bytes
 }
 
 #[cold]
@@ -58,15 +68,10 @@ const fn acts(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde::Serialize;
-
     use super::*;
 
     fn written(text: &str) -> String {
-        let mut line = Vec::new();
-        let mut serializer = serde_json::Serializer::with_formatter(&mut line, LineFormatter);
-        text.serialize(&mut serializer).unwrap();
-        String::from_utf8(line).unwrap()
+        String::from_utf8(escaped(text)).unwrap()
     }
 
     #[test]

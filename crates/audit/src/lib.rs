@@ -52,30 +52,52 @@
 //! that nothing later stands on bytes that were only in memory. Any other
 //! damage keeps the trail shut, untouched.
 
+mod archive;
 mod chain;
+mod checkpoint;
 mod disk;
 mod encode;
 mod escape;
+mod export;
 mod facts;
+mod follow;
+mod jump;
+mod keep;
 mod line;
 mod lock;
+mod merkle;
+mod notary;
 mod ocsf;
+mod otlp;
 mod queue;
 mod reader;
 mod recover;
 mod search;
 mod segment;
+mod ship;
+mod sidecar;
 mod stored;
+mod terms;
 mod trail;
 mod verify;
 mod writer;
 
+pub use archive::{Archive, ArchiveError};
 pub use chain::{Hash, Link};
+pub use checkpoint::{BadNote, BadSeed, Checkpoint, CheckpointKey, NotAKey, PublicKey};
 pub use disk::{Disk, LocalDisk, SegmentFile};
+pub use export::{CSV_HEADER, csv_row};
+pub use follow::Follower;
+pub use jump::{ClockJump, ClockWatch};
+pub use keep::{KeepError, Keeper, Kept, LEGAL_HOLD, hold, restore};
 pub use line::Flaw;
+pub use merkle::{Tree, includes, inclusion_proof};
+pub use notary::{Notary, NotaryError, SignedCheckpoint};
+pub use otlp::otlp_logs;
 pub use reader::{ReadError, TrailReader};
 pub use recover::{Cut, OpenError, Recovery};
 pub use search::{Query, Search, search, tail};
+pub use ship::{Receiver, Shipper, ShippingObserver};
 pub use stored::{OutcomeKind, StoredDraft, StoredRecord, StoredUpstream};
-pub use trail::{Trail, TrailObserver, TrailSettings};
-pub use verify::{BadRecord, VerifyError, VerifyReport, verify};
+pub use trail::{Progress, Trail, TrailObserver, TrailSettings};
+pub use verify::{BadRecord, Evidence, VerifyError, VerifyReport, verify, verify_against};

@@ -65,7 +65,7 @@ impl Sealer {
             "name": "Hallpass", "vendor_name": "Hallpass", "version": version,
         });
         let metadata = format!(
-            r#"}}}},"metadata":{{"version":"{OCSF_VERSION}","product":{product},"log_name":"audit","log_version":"hallpass-line-v1","profiles":["datetime","record_integrity"],"sequence":"#
+            r#"}}}},"metadata":{{"version":"{OCSF_VERSION}","product":{product},"log_name":"audit","profiles":["datetime","record_integrity"],"sequence":"#
         );
         let inner = serde_json::Value::from(chain).to_string();
         Self {
@@ -107,7 +107,7 @@ impl Sealer {
             push_hash(lines, head.hash);
             lines.extend_from_slice(b"\"}}");
         }
-        lines.extend_from_slice(br#","fingerprint":{"algorithm":"SHA-256","algorithm_id":3,"encoding":"Hex","encoding_id":1,"serialization":"hallpass-line-v1","serialization_id":99,"value":""#);
+        lines.extend_from_slice(br#","fingerprint":{"algorithm_id":3,"encoding_id":1,"serialization":"hallpass-line-v1","serialization_id":99,"value":""#);
     }
 }
 
@@ -168,6 +168,12 @@ impl Sealed {
             hash: self.hash,
         }
     }
+}
+
+/// The hash a line ends with, unchecked.
+pub(crate) fn hash_of(line: &[u8]) -> Option<Hash> {
+    let digits = line.strip_suffix(END)?.last_chunk::<DIGITS>()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn check_hash(line: &[u8]) -> Result<Hash, Flaw> {

@@ -79,11 +79,18 @@ const fn place(action: Action) -> (Class, u32) {
     match action {
         Action::Authenticate => (Authentication, LOGON),
         Action::KeyCreate => (EntityManagement, CREATE),
-        Action::KeyRotate | Action::ConfigChange => (EntityManagement, UPDATE),
+        Action::KeyRotate | Action::ConfigChange | Action::AuditKeyRotate => {
+            (EntityManagement, UPDATE)
+        }
         Action::KeyRevoke => (EntityManagement, DELETE),
         Action::ServerStart => (ApplicationLifecycle, START),
         Action::ServerStop => (ApplicationLifecycle, STOP),
-        Action::BreakerChange => (ApplicationLifecycle, OTHER),
+        Action::BreakerChange
+        | Action::TrailGap
+        | Action::ClockJump
+        | Action::TrailCheckpoint
+        | Action::TrailArchive
+        | Action::TrailPurge => (ApplicationLifecycle, OTHER),
         Action::GrantCreate
         | Action::GrantRefresh
         | Action::RevocationAdd
@@ -98,22 +105,25 @@ const fn place(action: Action) -> (Class, u32) {
     }
 }
 
-/// `status_id` and `status` of an outcome.
-pub(crate) const fn status(outcome: &Outcome) -> (u32, &'static str) {
+/// `status_id` of an outcome, and `status` where the number does not say it.
+pub(crate) const fn status(outcome: &Outcome) -> (u32, Option<&'static str>) {
     match outcome {
-        Outcome::Success => (1, "Success"),
-        Outcome::Refused { .. } | Outcome::Failed { .. } => (2, "Failure"),
-        Outcome::Pending => (OTHER, "Pending"),
-        Outcome::Abandoned => (OTHER, "Abandoned"),
+        Outcome::Success => (1, None),
+        Outcome::Refused { .. } | Outcome::Failed { .. } => (2, None),
+        Outcome::Pending => (OTHER, Some("Pending")),
+        Outcome::Abandoned => (OTHER, Some("Abandoned")),
     }
 }
+
+/// What succeeds and still deserves a look.
+const NOTABLE: [&str; 2] = ["trail.gap", "clock.jump"];
 
 /// `severity_id`: 1 informational, 2 low, 3 medium, 4 high.
 pub(crate) fn severity(kind: Kind, outcome: &Outcome) -> u32 {
     if kind.name == <&str>::from(Action::Anomaly) {
         return 4;
     }
-    if kind == Kind::REPAIR {
+    if kind == Kind::REPAIR || NOTABLE.contains(&kind.name) {
         return 3;
     }
     match outcome {

@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, io, path::Path};
 
+use memchr::memmem;
+
 use crate::{
     line::Flaw,
     segment::{Lines, Segment, list},
@@ -36,6 +38,8 @@ pub struct TrailReader {
     from: u64,
     /// The number of the record that comes next.
     next: u64,
+    /// What a line must hold to be read at all.
+    needles: Vec<memmem::Finder<'static>>,
 }
 
 impl TrailReader {
@@ -54,6 +58,7 @@ impl TrailReader {
             current: None,
             from: 0,
             next: 0,
+            needles: Vec::new(),
         })
     }
 
@@ -82,6 +87,22 @@ impl TrailReader {
         self
     }
 
+    /// Leaves out segments by what is known of them, and lines without one of
+    /// the needles; says how many segments it left out.
+    pub(crate) fn narrowed(
+        &mut self,
+        keep: impl Fn(&Segment, bool) -> bool,
+        needles: &[Vec<u8>],
+    ) -> usize {
+        let before = self.segments.len();
+        let last = self.segments.back().map(|segment| segment.first);
+        self.segments
+            .retain(|segment| keep(segment, Some(segment.first) == last));
+        let finders = needles.iter().map(|needle| memmem::Finder::new(needle));
+        self.needles = finders.map(memmem::Finder::into_owned).collect();
+        before - self.segments.len()
+    }
+
     fn step(&mut self) -> Result<Option<StoredRecord>, ReadError> {
         loop {
             let Some((segment, lines)) = &mut self.current else {
@@ -102,6 +123,10 @@ impl TrailReader {
                 // The last line of all may be just being written.
                 Some(Err(Flaw::Unterminated)) if self.segments.is_empty() => return Ok(None),
                 Some(Err(flaw)) => Err(flaw),
+                Some(Ok(line)) if !self.needles.iter().all(|n| n.find(line).is_some()) => {
+                    self.next += 1;
+                    continue;
+                }
                 Some(Ok(line)) => StoredRecord::read(line).map_err(Flaw::Json),
             };
             let record = record.map_err(|flaw| bad(segment, self.next, lines.offset, flaw))?;

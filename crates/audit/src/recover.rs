@@ -7,11 +7,12 @@ use std::{
 };
 
 use crate::{
-    chain::{Chain, Hash},
+    chain::{Chain, Hash, Link},
     disk::SegmentFile,
     line::{Flaw, MAX_LINE, Sealed, whole_record},
     lock::LockError,
-    segment::{Lines, Segment, list},
+    segment::{Lines, Segment, firsts, list},
+    sidecar::{self, HASHES},
     verify::BadRecord,
 };
 
@@ -113,11 +114,35 @@ pub(crate) fn inspect(dir: &Path) -> Result<Found, OpenError> {
     let Some(last) = segments.pop() else {
         return Ok(Found::default());
     };
-    let mut chain = Chain::default();
+    let begins = segments.first().unwrap_or(&last).first;
+    let mut chain = Chain {
+        head: head_before(dir, begins)?,
+        uid: None,
+    };
     for segment in &segments {
         check_joint(segment, &mut chain)?;
     }
     check_last(last, chain)
+}
+
+/// The record before the first that is there, by the hash that was kept of it
+/// when its segment went; none when nothing went.
+fn head_before(dir: &Path, begins: u64) -> Result<Option<Link>, OpenError> {
+    if begins == 0 {
+        return Ok(None);
+    }
+    let io = |source| OpenError::io("reading the hashes in", dir)(source);
+    let kept = firsts(dir, HASHES).map_err(io)?;
+    let Some(&first) = kept.iter().rev().find(|&&first| first < begins) else {
+        return Ok(None);
+    };
+    let hashes = sidecar::hashes(dir, first).map_err(io)?.unwrap_or_default();
+    let sequence = begins - 1;
+    let ends_there = first + hashes.len() as u64 == begins;
+    Ok(hashes
+        .last()
+        .filter(|_| ends_there)
+        .map(|&hash| Link { sequence, hash }))
 }
 
 /// Checks that a segment's first record follows the chain, and goes on from its last.

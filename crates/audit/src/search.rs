@@ -5,8 +5,12 @@ use std::{collections::VecDeque, net::IpAddr, path::Path};
 use jiff::Timestamp;
 
 use crate::{
+    escape::escaped,
     reader::{ReadError, TrailReader},
+    segment::Segment,
+    sidecar::Index,
     stored::{OutcomeKind, StoredRecord},
+    terms::{self, Term},
 };
 
 /// Which records are looked for; what is not given does not matter.
@@ -28,8 +32,13 @@ pub struct Query {
     pub until: Option<Timestamp>,
     /// Only from this address.
     pub address: Option<IpAddr>,
+    /// Only from this record's number on: the number after the last one of
+    /// the page before.
+    pub from_sequence: u64,
     /// At most so many.
     pub limit: Option<usize>,
+    /// Reads every segment, whatever the indexes say.
+    pub without_index: bool,
 }
 
 impl Query {
@@ -44,6 +53,42 @@ impl Query {
             && same(&self.address, record.address.as_ref())
             && self.since.is_none_or(|since| record.time >= since)
             && self.until.is_none_or(|until| record.time < until)
+    }
+
+    /// What every record looked for has somewhere in its line.
+    fn needles(&self) -> Vec<Vec<u8>> {
+        let texts = [
+            self.subject.clone(),
+            self.grant.clone(),
+            self.session.clone(),
+            self.action.clone(),
+            self.outcome.map(|outcome| outcome.to_string()),
+            self.address.map(|address| address.to_string()),
+        ];
+        texts
+            .into_iter()
+            .flatten()
+            .map(|text| escaped(&text))
+            .collect()
+    }
+
+    /// Whether a sealed segment may hold a record that is looked for.
+    fn may_be_in(&self, dir: &Path, segment: &Segment, terms: &[Term]) -> bool {
+        let Some(index) = Index::open(dir, segment.first).filter(|index| index.fits(segment))
+        else {
+            return true;
+        };
+        let (from, to) = index.times;
+        let times = (
+            Timestamp::from_millisecond(from),
+            Timestamp::from_millisecond(to),
+        );
+        let (Ok(from), Ok(to)) = times else {
+            return true;
+        };
+        self.since.is_none_or(|since| to >= since)
+            && self.until.is_none_or(|until| from < until)
+            && index.may_hold(dir, terms)
     }
 
     fn matches_grant(&self, record: &StoredRecord) -> bool {
@@ -68,6 +113,15 @@ pub struct Search {
     reader: TrailReader,
     query: Query,
     left: usize,
+    skipped: usize,
+}
+
+impl Search {
+    /// How many segments were left out unread, by their indexes.
+    #[must_use]
+    pub const fn skipped_segments(&self) -> usize {
+        self.skipped
+    }
 }
 
 impl Iterator for Search {
@@ -87,10 +141,17 @@ impl Iterator for Search {
 ///
 /// [`ReadError`] when the directory can't be read; each record may be one too.
 pub fn search(dir: &Path, query: Query) -> Result<Search, ReadError> {
+    let mut reader = TrailReader::open(dir)?.from_sequence(query.from_sequence);
+    let terms = terms::of_query(&query);
+    let keep = |segment: &Segment, is_last: bool| {
+        is_last || query.without_index || query.may_be_in(dir, segment, &terms)
+    };
+    let skipped = reader.narrowed(keep, &query.needles());
     Ok(Search {
-        reader: TrailReader::open(dir)?,
+        reader,
         left: query.limit.unwrap_or(usize::MAX),
         query,
+        skipped,
     })
 }
 

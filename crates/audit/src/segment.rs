@@ -24,7 +24,7 @@ pub(crate) struct Segment {
 impl Segment {
     /// The segment that begins with a record.
     pub(crate) fn new(dir: &Path, first: u64) -> Self {
-        let path = dir.join(format!("{PREFIX}{first:0DIGITS$}{SUFFIX}"));
+        let path = dir.join(format!("{}{SUFFIX}", stem(first)));
         Self { first, path }
     }
 
@@ -33,6 +33,23 @@ impl Segment {
         let name = self.path.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     }
+}
+
+/// The name of the segment that begins with a record, less its ending.
+pub(crate) fn stem(first: u64) -> String {
+    format!("{PREFIX}{first:0DIGITS$}")
+}
+
+/// The numbers that files of this ending begin with, in order.
+pub(crate) fn firsts(dir: &Path, suffix: &str) -> io::Result<Vec<u64>> {
+    let mut firsts = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(suffix));
+        firsts.extend(stem.and_then(number));
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
 }
 
 /// The segments of a directory, oldest first. Other files are left alone.
@@ -49,7 +66,12 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<Segment>> {
 }
 
 fn first_of(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    number(name.strip_suffix(SUFFIX)?)
+}
+
+/// The number in a segment's stem.
+pub(crate) fn number(stem: &str) -> Option<u64> {
+    let digits = stem.strip_prefix(PREFIX)?;
     if digits.len() != DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -74,6 +96,11 @@ impl Lines {
             next: 0,
             offset: 0,
         })
+    }
+
+    /// Whether there are bytes after the line given last.
+    pub(crate) fn has_more(&mut self) -> io::Result<bool> {
+        Ok(!self.file.fill_buf()?.is_empty())
     }
 
     /// The next line, without its line feed; none at the end of the file.

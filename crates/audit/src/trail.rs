@@ -3,7 +3,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -22,7 +25,8 @@ use crate::{
     ocsf::Kind,
     queue::{Load, Queue, held},
     recover::{Cut, Found, OpenError, Recovery, inspect, mend},
-    segment::Segment,
+    segment::{Lines, Segment},
+    stored::StoredRecord,
     writer::{Current, Writer},
 };
 
@@ -51,6 +55,8 @@ pub struct TrailSettings {
     pub dir: PathBuf,
     /// The size at which the next segment begins, in bytes.
     pub segment_max_bytes: u64,
+    /// The age at which the next segment begins, with the next record.
+    pub segment_max_age: Duration,
     /// How long a record may wait for others before they are synced together.
     ///
     /// Only waited for when the load before held several records, and only
@@ -67,11 +73,12 @@ pub struct TrailSettings {
 }
 
 impl TrailSettings {
-    /// The defaults: segments of 64 MiB, a window of 250 µs, the local disk.
+    /// The defaults: segments of 64 MiB or a day, a window of 250 µs, the local disk.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>, version: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
             segment_max_bytes: 64 << 20,
+            segment_max_age: Duration::from_secs(24 * 3600),
             gather_window: Duration::from_micros(250),
             clock,
             version: version.into(),
@@ -85,6 +92,28 @@ impl TrailSettings {
 pub struct Trail {
     queue: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    progress: Progress,
+}
+
+/// How far a trail is durable; the parts that follow it read this.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    durable: Arc<AtomicU64>,
+    chain_uid: Arc<str>,
+}
+
+impl Progress {
+    /// The number of the first record that is not durable yet.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// The trail's own id.
+    #[must_use]
+    pub fn chain_uid(&self) -> &str {
+        &self.chain_uid
+    }
 }
 
 impl Trail {
@@ -117,6 +146,10 @@ impl Trail {
     }
 
     fn start(writer: Writer, window: Duration) -> io::Result<Self> {
+        let progress = Progress {
+            durable: writer.durable.clone(),
+            chain_uid: writer.chain.uid.as_deref().unwrap_or_default().into(),
+        };
         let queue = Arc::new(Queue::default());
         let theirs = queue.clone();
         let thread = thread::Builder::new()
@@ -125,7 +158,14 @@ impl Trail {
         Ok(Self {
             queue,
             thread: Mutex::new(Some(thread)),
+            progress,
         })
+    }
+
+    /// How far it is durable, now and later.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Takes no more records and returns when those in line are written.
@@ -182,19 +222,26 @@ fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<(), OpenError> {
 }
 
 fn writer(settings: TrailSettings, found: Found, lock: DirLock) -> Result<Writer, OpenError> {
-    let Found { chain, last, cut } = found;
-    let uid = match &chain.uid {
-        Some(uid) => uid.clone(),
-        None => new_chain_uid(&*settings.clock),
-    };
+    let Found {
+        mut chain,
+        last,
+        cut,
+    } = found;
+    let uid = chain
+        .uid
+        .get_or_insert_with(|| new_chain_uid(&*settings.clock))
+        .clone();
     let current = match last {
-        Some(last) => Some(go_on(&*settings.disk, last, cut.as_ref())?),
+        Some(last) => Some(go_on(&settings, last, cut.as_ref())?),
         None => None,
     };
     Ok(Writer {
         dir: settings.dir,
         disk: settings.disk,
         segment_max_bytes: settings.segment_max_bytes,
+        segment_max_age: settings.segment_max_age,
+        clock: settings.clock,
+        durable: Arc::new(AtomicU64::new(chain.next())),
         sealer: Sealer::new(&uid, &settings.version),
         chain,
         current,
@@ -206,22 +253,31 @@ fn writer(settings: TrailSettings, found: Found, lock: DirLock) -> Result<Writer
 
 /// Opens the last segment to write on, less its torn end.
 fn go_on(
-    disk: &dyn Disk,
+    settings: &TrailSettings,
     (segment, length): (Segment, u64),
     cut: Option<&Cut>,
 ) -> Result<Current, OpenError> {
-    let path = segment.path.as_path();
+    let (path, disk) = (segment.path.as_path(), &*settings.disk);
     let mut file = disk.open(path).map_err(OpenError::io("opening", path))?;
     if let Some(cut) = cut {
         mend(&mut *file, path, cut)?;
     }
     let settled = disk.settle(path, length);
     settled.map_err(OpenError::io("making durable", path))?;
+    let since = first_time(path).unwrap_or_else(|| settings.clock.now());
     Ok(Current {
         segment,
         file,
         length,
+        since,
     })
+}
+
+/// When a segment's first record was written; none in an empty segment.
+fn first_time(path: &Path) -> Option<Timestamp> {
+    let mut lines = Lines::open(path).ok()?;
+    let line = lines.next().ok()??.ok()?;
+    Some(StoredRecord::read(line).ok()?.time)
 }
 
 fn new_chain_uid(clock: &dyn Clock) -> String {

@@ -1,16 +1,19 @@
 //! Checking a whole trail.
 
+mod signed;
+mod walk;
+
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    chain::{Chain, Link},
+    chain::{Hash, Link},
+    checkpoint::{BadNote, PublicKey},
     line::Flaw,
-    lock::is_held,
-    segment::{Lines, Segment, list},
 };
+use walk::Walk;
 
 /// The first record of a trail that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +65,53 @@ pub enum VerifyError {
         /// The place known from elsewhere.
         expected: Link,
         /// The hash the record has here.
-        found: crate::chain::Hash,
+        found: Hash,
+    },
+    /// Records are known by their hashes only, and nothing says why.
+    #[error(
+        "records {from} to {to} were removed: their hashes are there, but no record says that they were archived or purged"
+    )]
+    Removed {
+        /// The first removed record.
+        from: u64,
+        /// The last removed record.
+        to: u64,
+    },
+    /// The hashes kept beside a segment are not its records'.
+    #[error("{file} does not hold the hashes of its records, first of record {sequence}")]
+    Hashes {
+        /// The file of hashes.
+        file: String,
+        /// The first record whose hash differs.
+        sequence: u64,
+    },
+    /// A checkpoint is not what the key signed.
+    #[error("the checkpoint in {place} {what}")]
+    Note {
+        /// Where it stands.
+        place: String,
+        /// What is wrong with it.
+        what: BadNote,
+    },
+    /// More records were signed than there are.
+    #[error("the trail was rolled back: the checkpoint in {place} states {size} records, but the trail ends {}", end(*.last))]
+    SignedRollback {
+        /// Where the checkpoint stands.
+        place: String,
+        /// How many records it states.
+        size: u64,
+        /// The number of the last record that is there.
+        last: Option<u64>,
+    },
+    /// Other records were signed than are there.
+    #[error("the trail was replaced: the checkpoint in {place} states another root for the first {size} records; the first bad one is {}", first_bad(*.after, *.size))]
+    SignedOtherwise {
+        /// Where the checkpoint stands.
+        place: String,
+        /// How many records it states.
+        size: u64,
+        /// How many records an earlier checkpoint confirms.
+        after: u64,
     },
     /// A file can't be read.
     #[error("{} can't be read: {source}", path.display())]
@@ -72,6 +121,10 @@ pub enum VerifyError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+fn first_bad(after: u64, size: u64) -> String {
+    format!("record {after} or one after it, before record {size}")
 }
 
 fn end(last: Option<u64>) -> String {
@@ -94,6 +147,26 @@ pub struct VerifyReport {
     pub head: Option<Link>,
     /// The trail's own id.
     pub chain_uid: Option<String>,
+    /// How many of the records are known by their hashes only.
+    pub hash_only: u64,
+    /// How many checkpoints were checked.
+    pub checkpoints: u64,
+    /// How many of the records a checkpoint confirms.
+    pub signed: u64,
+}
+
+/// What a trail is held against, beside itself.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// A place of the trail kept elsewhere.
+    pub known: Option<Link>,
+    /// The key of its checkpoints; otherwise the one beside the trail counts,
+    /// which whoever can write the trail may have replaced.
+    pub key: Option<PublicKey>,
+    /// Checkpoints kept elsewhere: where each stands, and its signed note.
+    pub checkpoints: Vec<(String, String)>,
+    /// Records known by their hashes only need no explanation.
+    pub partial: bool,
 }
 
 /// Reads a whole trail and checks each record and its place in the chain.
@@ -110,119 +183,31 @@ pub struct VerifyReport {
 pub fn verify(
     dir: &Path,
     known: Option<Link>,
+    progress: impl FnMut(&VerifyReport),
+) -> Result<VerifyReport, VerifyError> {
+    let evidence = Evidence {
+        known,
+        ..Evidence::default()
+    };
+    verify_against(dir, &evidence, progress)
+}
+
+/// As [`verify()`], and holds the trail against what is kept elsewhere.
+///
+/// # Errors
+///
+/// [`VerifyError`] names the first thing that is wrong.
+pub fn verify_against(
+    dir: &Path,
+    evidence: &Evidence,
     mut progress: impl FnMut(&VerifyReport),
 ) -> Result<VerifyReport, VerifyError> {
-    let segments = list(dir).map_err(|source| VerifyError::Io {
-        path: dir.to_owned(),
-        source,
-    })?;
-    let mut report = VerifyReport::default();
-    let mut walk = Walk {
-        dir: dir.to_owned(),
-        chain: Chain::default(),
-        known,
-    };
-    for (index, segment) in segments.iter().enumerate() {
-        let is_last = index + 1 == segments.len();
-        walk.segment(segment, is_last, &mut report)?;
-        progress(&report);
+    let parts = walk::parts(dir)?;
+    let last = parts.len().saturating_sub(1);
+    let mut walk = Walk::new(dir, evidence)?;
+    for (index, part) in parts.iter().enumerate() {
+        walk.part(part, index == last)?;
+        progress(&walk.report);
     }
-    walk.end()?;
-    report.head = walk.chain.head;
-    report.chain_uid = walk.chain.uid;
-    Ok(report)
-}
-
-struct Walk {
-    dir: PathBuf,
-    chain: Chain,
-    known: Option<Link>,
-}
-
-impl Walk {
-    fn segment(
-        &mut self,
-        segment: &Segment,
-        is_last: bool,
-        report: &mut VerifyReport,
-    ) -> Result<(), VerifyError> {
-        self.check_name(segment)?;
-        let io = |source| VerifyError::Io {
-            path: segment.path.clone(),
-            source,
-        };
-        let mut lines = Lines::open(&segment.path).map_err(io)?;
-        let mut line = 0;
-        while let Some(read) = lines.next().map_err(io)? {
-            line += 1;
-            let accepted = read.and_then(|bytes| self.chain.accept(bytes));
-            if is_last && accepted == Err(Flaw::Unterminated) && is_held(&self.dir) {
-                // A server is writing this very record.
-                line -= 1;
-                break;
-            }
-            if let Err(flaw) = accepted {
-                return Err(self.bad(segment, Some(line), lines.offset, flaw));
-            }
-            self.check_known()?;
-        }
-        if line == 0 && !is_last {
-            return Err(self.bad(segment, None, 0, Flaw::Unterminated));
-        }
-        report.segments += 1;
-        report.records += line;
-        report.bytes += lines.offset;
-        Ok(())
-    }
-
-    fn check_name(&self, segment: &Segment) -> Result<(), VerifyError> {
-        let next = self.chain.next();
-        if segment.first > next {
-            return Err(VerifyError::MissingSegment {
-                from: next,
-                to: segment.first - 1,
-            });
-        }
-        if segment.first < next {
-            let flaw = Flaw::Sequence {
-                expected: next,
-                found: segment.first,
-            };
-            return Err(self.bad(segment, None, 0, flaw));
-        }
-        Ok(())
-    }
-
-    fn bad(&self, segment: &Segment, line: Option<u64>, offset: u64, flaw: Flaw) -> VerifyError {
-        VerifyError::Bad(BadRecord {
-            segment: segment.name(),
-            sequence: self.chain.next(),
-            line,
-            offset,
-            flaw,
-        })
-    }
-
-    fn check_known(&self) -> Result<(), VerifyError> {
-        let (Some(expected), Some(head)) = (self.known, self.chain.head) else {
-            return Ok(());
-        };
-        if head.sequence == expected.sequence && head.hash != expected.hash {
-            return Err(VerifyError::Replaced {
-                expected,
-                found: head.hash,
-            });
-        }
-        Ok(())
-    }
-
-    fn end(&self) -> Result<(), VerifyError> {
-        let last = self.chain.head.map(|head| head.sequence);
-        match self.known {
-            Some(expected) if last < Some(expected.sequence) => {
-                Err(VerifyError::RolledBack { expected, last })
-            }
-            _ => Ok(()),
-        }
-    }
+    walk.end()
 }

@@ -3,9 +3,14 @@
 use std::{
     io,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
+
+use hallpass_core::{Timestamp, ports::Clock};
 
 use crate::{
     chain::Chain,
@@ -22,11 +27,15 @@ pub(crate) struct Writer {
     pub(crate) dir: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) segment_max_bytes: u64,
+    pub(crate) segment_max_age: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sealer: Sealer,
     pub(crate) chain: Chain,
     pub(crate) current: Option<Current>,
     pub(crate) observer: Arc<dyn TrailObserver>,
     pub(crate) lines: Vec<u8>,
+    /// The number of the first record that is not durable yet.
+    pub(crate) durable: Arc<AtomicU64>,
     /// Held as long as this may write.
     pub(crate) lock: DirLock,
 }
@@ -36,6 +45,8 @@ pub(crate) struct Current {
     pub(crate) segment: Segment,
     pub(crate) file: Box<dyn SegmentFile>,
     pub(crate) length: u64,
+    /// When its first record was written.
+    pub(crate) since: Timestamp,
 }
 
 /// A step at the disk that failed.
@@ -64,6 +75,7 @@ impl Writer {
         self.lines = lines;
         written?;
         self.chain.head = sealed.head;
+        self.durable.store(self.chain.next(), Ordering::Release);
         Ok(first)
     }
 
@@ -83,8 +95,12 @@ impl Writer {
     }
 
     fn segment_for(&mut self, first: u64, bytes: u64) -> Result<&mut Current, Fault> {
-        let limit = self.segment_max_bytes;
-        let fits = |current: &Current| current.length == 0 || current.length + bytes <= limit;
+        let (limit, age) = (self.segment_max_bytes, self.segment_max_age);
+        let now = self.clock.now();
+        let fits = |current: &Current| {
+            let young = now.duration_since(current.since).unsigned_abs() < age;
+            current.length == 0 || (current.length + bytes <= limit && young)
+        };
         let current = match self.current.take().filter(fits) {
             Some(current) => current,
             None => self.begin_segment(first)?,
@@ -109,6 +125,7 @@ impl Writer {
             segment,
             file,
             length: 0,
+            since: self.clock.now(),
         })
     }
 

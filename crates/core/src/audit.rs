@@ -92,6 +92,24 @@ pub enum Action {
     /// The upstream's breaker changed its state.
     #[strum(serialize = "breaker.change")]
     BreakerChange,
+    /// Time passed in which nothing could be recorded.
+    #[strum(serialize = "trail.gap")]
+    TrailGap,
+    /// The wall clock jumped.
+    #[strum(serialize = "clock.jump")]
+    ClockJump,
+    /// The trail's head was signed.
+    #[strum(serialize = "trail.checkpoint")]
+    TrailCheckpoint,
+    /// A sealed segment was put into the archive.
+    #[strum(serialize = "trail.archive")]
+    TrailArchive,
+    /// Segments were removed, here or from the archive.
+    #[strum(serialize = "trail.purge")]
+    TrailPurge,
+    /// Sensitive values are hashed under a new key from here on.
+    #[strum(serialize = "audit_key.rotate")]
+    AuditKeyRotate,
 }
 
 /// Whether a record announces, or tells how it went.

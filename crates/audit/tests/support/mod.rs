@@ -136,7 +136,10 @@ pub fn segments(dir: &Path) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = entries
-        .filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with("trail-") && name.ends_with(".jsonl")
+        })
         .collect();
     paths.sort();
     paths

@@ -121,6 +121,7 @@ impl Search {
             since: self.since,
             until: self.until,
             limit: Some(self.limit),
+            ..hallpass_audit::Query::default()
         };
         let found: Result<Vec<StoredRecord>, _> =
             hallpass_audit::search(&self.dir, query)?.collect();

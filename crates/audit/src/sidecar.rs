@@ -1,0 +1,243 @@
+//! What stands beside a sealed segment: its records' hashes, and its index.
+//!
+//! `trail-<first>.hashes` is 32 bytes a record. It stays when the segment goes,
+//! so that the rest still verifies. `trail-<first>.index` says what a search
+//! may find within. Both are made from the segment and made again when they
+//! do not fit it.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io::{self, Read, Write},
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    chain::Hash,
+    line::hash_of,
+    merkle::Tree,
+    segment::{Lines, Segment, firsts, stem},
+    terms::{self, BLOCK, Indexed, Term},
+};
+
+/// The ending of the files of hashes.
+pub(crate) const HASHES: &str = ".hashes";
+/// The ending of the indexes.
+pub(crate) const INDEX: &str = ".index";
+/// How an index begins; another version has another beginning.
+const MAGIC: &[u8; 8] = b"hpindex1";
+/// Bytes of an index before the roots of its tree.
+const HEAD: usize = 96;
+
+pub(crate) fn path(dir: &Path, first: u64, ending: &str) -> PathBuf {
+    dir.join(format!("{}{ending}", stem(first)))
+}
+
+/// What is known of a sealed segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Index {
+    pub(crate) first: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// Earliest and latest time of its records, in milliseconds.
+    pub(crate) times: (i64, i64),
+    /// The SHA-256 of the file.
+    pub(crate) sha256: Hash,
+    /// The tree over all records up to its last.
+    pub(crate) tree: Tree,
+    blocks: u64,
+}
+
+impl Index {
+    /// Reads an index's head; none when there is none, or none that can be read.
+    pub(crate) fn open(dir: &Path, first: u64) -> Option<Self> {
+        let mut file = File::open(path(dir, first, INDEX)).ok()?;
+        let mut head = [0; HEAD];
+        file.read_exact(&mut head).ok()?;
+        let mut peaks = [[0; 32]; 64];
+        let count = number(&head, 7) as usize;
+        for peak in peaks.get_mut(..count)? {
+            file.read_exact(peak).ok()?;
+        }
+        let peaks = peaks.into_iter().take(count).map(Hash::from_bytes);
+        Self::read(&head, peaks.collect()).filter(|index| index.first == first)
+    }
+
+    fn read(head: &[u8; HEAD], peaks: Vec<Hash>) -> Option<Self> {
+        let (first, records) = (number(head, 1), number(head, 2));
+        let sha256 = Hash::from_bytes(*head.last_chunk()?);
+        head.starts_with(MAGIC).then_some(())?;
+        Some(Self {
+            first,
+            records,
+            bytes: number(head, 3),
+            times: (number(head, 4).cast_signed(), number(head, 5).cast_signed()),
+            sha256,
+            tree: Tree::restore(first.checked_add(records)?, peaks)?,
+            blocks: number(head, 6),
+        })
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let mut head = MAGIC.to_vec();
+        let (from, to) = self.times;
+        let peaks = self.tree.peaks();
+        for number in [
+            self.first,
+            self.records,
+            self.bytes,
+            from.cast_unsigned(),
+            to.cast_unsigned(),
+            self.blocks,
+            peaks.len() as u64,
+        ] {
+            head.extend_from_slice(&number.to_le_bytes());
+        }
+        head.extend_from_slice(self.sha256.as_bytes());
+        peaks
+            .iter()
+            .for_each(|peak| head.extend_from_slice(peak.as_bytes()));
+        head
+    }
+
+    /// Whether a sealed segment still is what this is the index of.
+    pub(crate) fn fits(&self, segment: &Segment) -> bool {
+        let length = segment.path.metadata().map(|file| file.len());
+        length.is_ok_and(|length| length == self.bytes)
+    }
+
+    /// Whether the segment may hold a record with all of these terms.
+    pub(crate) fn may_hold(&self, dir: &Path, terms: &[Term]) -> bool {
+        let Ok(file) = File::open(path(dir, self.first, INDEX)) else {
+            return true;
+        };
+        let start = (HEAD + self.tree.peaks().len() * 32) as u64;
+        terms.iter().all(|&term| {
+            let mut block = [0; BLOCK];
+            let at = start + terms::block_of(term, self.blocks.max(1)) * BLOCK as u64;
+            let read = file.read_exact_at(&mut block, at);
+            read.is_err() || terms::may_hold(&block, term)
+        })
+    }
+}
+
+fn number(head: &[u8; HEAD], place: usize) -> u64 {
+    let (numbers, _) = head.as_chunks::<8>();
+    numbers
+        .get(place)
+        .map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Makes the files beside a sealed segment. `before` is the tree up to it.
+pub(crate) fn make(dir: &Path, segment: &Segment, before: Tree) -> io::Result<Index> {
+    let mut index = Index {
+        first: segment.first,
+        records: 0,
+        bytes: 0,
+        times: (i64::MAX, i64::MIN),
+        sha256: Hash::of(b""),
+        tree: before,
+        blocks: 0,
+    };
+    let mut found = HashSet::new();
+    let mut hashes = Vec::new();
+    let mut file_hash = crate::chain::Hasher::default();
+    let mut lines = Lines::open(&segment.path)?;
+    while let Some(line) = lines.next()? {
+        let line = line.map_err(|flaw| wrong(segment, &flaw.to_string()))?;
+        let hash = hash_of(line).ok_or_else(|| wrong(segment, "a line has no hash"))?;
+        let record = Indexed::read(line).ok_or_else(|| wrong(segment, "a line is no record"))?;
+        record.add_to(&mut found);
+        let (from, to) = index.times;
+        index.times = (from.min(record.time), to.max(record.time));
+        index.records += 1;
+        index.bytes += line.len() as u64 + 1;
+        index.tree.push(hash);
+        hashes.extend_from_slice(hash.as_bytes());
+        file_hash.add(line);
+        file_hash.add(b"\n");
+    }
+    index.sha256 = file_hash.finish();
+    let blocks = terms::filter(&found);
+    index.blocks = blocks.len() as u64;
+    let mut bytes = index.head();
+    bytes.extend_from_slice(blocks.as_flattened());
+    write_whole(&path(dir, segment.first, HASHES), &hashes)?;
+    write_whole(&path(dir, segment.first, INDEX), &bytes)?;
+    Ok(index)
+}
+
+fn wrong(segment: &Segment, what: &str) -> io::Error {
+    io::Error::other(format!("{}: {what}", segment.name()))
+}
+
+/// Writes a file whole or not at all, and durably.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// The hashes kept of a segment's records; none when they are not kept.
+pub(crate) fn hashes(dir: &Path, first: u64) -> io::Result<Option<Vec<Hash>>> {
+    match fs::read(path(dir, first, HASHES)) {
+        Ok(bytes) => {
+            let (hashes, rest) = bytes.as_chunks::<32>();
+            if !rest.is_empty() {
+                return Err(io::Error::other(
+                    "a file of hashes does not end with a hash",
+                ));
+            }
+            Ok(Some(hashes.iter().copied().map(Hash::from_bytes).collect()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The tree over all records before a number, from what is kept beside.
+pub(crate) fn tree_before(dir: &Path, first: u64) -> io::Result<Tree> {
+    let kept = firsts(dir, HASHES)?;
+    let before: Vec<_> = kept.into_iter().filter(|&kept| kept < first).collect();
+    let known = before.iter().rev().find_map(|&kept| Index::open(dir, kept));
+    let mut tree = known.map(|index| index.tree).unwrap_or_default();
+    for kept in before {
+        if kept != tree.size() {
+            continue;
+        }
+        for hash in hashes(dir, kept)?.unwrap_or_default() {
+            tree.push(hash);
+        }
+    }
+    if tree.size() != first {
+        return Err(io::Error::other(format!(
+            "the hashes of the records before {first} are not all there"
+        )));
+    }
+    Ok(tree)
+}
+
+/// Makes what is missing or stale beside the sealed segments; says how many.
+pub(crate) fn make_missing(dir: &Path, sealed: &[Segment]) -> io::Result<usize> {
+    let mut made = 0;
+    for segment in sealed {
+        let good = Index::open(dir, segment.first).is_some_and(|index| index.fits(segment));
+        if good && path(dir, segment.first, HASHES).exists() {
+            continue;
+        }
+        make(dir, segment, tree_before(dir, segment.first)?)?;
+        made += 1;
+    }
+    Ok(made)
+}

@@ -1,0 +1,157 @@
+//! Signed checkpoints: made, kept, and held against a trail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's failure is a panic"
+)]
+
+mod support;
+
+use std::{fs, path::Path};
+
+use hallpass_audit::{
+    CheckpointKey, Evidence, Notary, NotaryError, PublicKey, SignedCheckpoint, Trail, VerifyError,
+    verify_against,
+};
+use hallpass_core::ports::Clock;
+use support::{StillClock, append_all, event, open_hastily, quick_dir, segments};
+
+const SEED: [u8; 32] = [7; 32];
+
+fn notary(dir: &Path, trail: &Trail) -> Notary {
+    let key = CheckpointKey::new(&SEED, trail.progress().chain_uid()).unwrap();
+    Notary::open(dir, key).unwrap()
+}
+
+/// Appends records and signs after each.
+async fn signed(dir: &Path, records: usize) -> (Trail, Vec<SignedCheckpoint>) {
+    let (trail, _) = open_hastily(dir).unwrap();
+    let mut notary = notary(dir, &trail);
+    let mut made = Vec::new();
+    for number in 0..records {
+        append_all(&trail, [event(number)]).await;
+        assert_eq!(notary.catch_up(trail.progress().durable()).unwrap(), 1);
+        made.extend(notary.sign(StillClock.now()).unwrap());
+    }
+    (trail, made)
+}
+
+fn elsewhere(checkpoint: &SignedCheckpoint) -> Evidence {
+    Evidence {
+        checkpoints: vec![("elsewhere".to_owned(), checkpoint.note.clone())],
+        ..Evidence::default()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_trail_and_its_checkpoints_agree() {
+    let dir = quick_dir();
+    let (trail, made) = signed(dir.path(), 9).await;
+    assert_eq!(made.len(), 9);
+    let report = verify_against(dir.path(), &elsewhere(&made[4]), |_| {}).unwrap();
+    assert_eq!((report.checkpoints, report.signed), (10, 9));
+    // Nothing new is not signed again, by this notary or the next.
+    let mut next = notary(dir.path(), &trail);
+    assert_eq!(next.catch_up(trail.progress().durable()).unwrap(), 0);
+    assert_eq!(next.sign(StillClock.now()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_rollback_is_found_with_a_checkpoint_kept_elsewhere_and_not_without() {
+    let (dir, old) = (quick_dir(), quick_dir());
+    let (trail, _) = signed(dir.path(), 3).await;
+    copy(dir.path(), old.path());
+    let mut notary = notary(dir.path(), &trail);
+    append_all(&trail, [event(3), event(4)]).await;
+    notary.catch_up(trail.progress().durable()).unwrap();
+    let newest = notary.sign(StillClock.now()).unwrap().unwrap();
+    verify_against(old.path(), &Evidence::default(), |_| {}).unwrap();
+    let found = verify_against(old.path(), &elsewhere(&newest), |_| {});
+    assert!(
+        matches!(found, Err(VerifyError::SignedRollback { size: 5, .. })),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_rewritten_trail_is_found_by_its_own_checkpoints() {
+    let (dir, forged) = (quick_dir(), quick_dir());
+    let (trail, _) = signed(dir.path(), 4).await;
+    drop(trail);
+    // Another chain, whole in itself, under the same trail's checkpoints.
+    let (other, _) = open_hastily(forged.path()).unwrap();
+    append_all(&other, (0..6).map(|number| event(number + 100))).await;
+    drop(other);
+    let (ours, theirs) = (segments(dir.path()), segments(forged.path()));
+    fs::copy(&theirs[0], &ours[0]).unwrap();
+    let found = verify_against(dir.path(), &Evidence::default(), |_| {});
+    assert!(
+        matches!(found, Err(VerifyError::SignedOtherwise { size: 1, .. })),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_another_key_does_not_count() {
+    let dir = quick_dir();
+    let (_, made) = signed(dir.path(), 2).await;
+    let other: PublicKey = CheckpointKey::new(&[9; 32], "other")
+        .unwrap()
+        .public()
+        .clone();
+    let evidence = Evidence {
+        key: Some(other),
+        ..elsewhere(&made[1])
+    };
+    let found = verify_against(dir.path(), &evidence, |_| {});
+    assert!(matches!(found, Err(VerifyError::Note { .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_signed_that_contradicts_what_was() {
+    let dir = quick_dir();
+    let (trail, _) = signed(dir.path(), 4).await;
+    let uid = trail.progress().chain_uid().to_owned();
+    drop(trail);
+    let path = &segments(dir.path())[0];
+    let text = fs::read_to_string(path).unwrap();
+    let cut: String = text.split_inclusive('\n').take(2).collect();
+    fs::write(path, cut).unwrap();
+    let (trail, _) = open_hastily(dir.path()).unwrap();
+    assert_eq!(trail.progress().chain_uid(), uid);
+    let mut notary = notary(dir.path(), &trail);
+    let refused = notary.catch_up(trail.progress().durable());
+    assert!(
+        matches!(refused, Err(NotaryError::Contradiction { signed: 4, .. })),
+        "{refused:?}"
+    );
+    append_all(&trail, (10..14).map(event)).await;
+    let refused = notary.catch_up(trail.progress().durable());
+    assert!(
+        matches!(refused, Err(NotaryError::Contradiction { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_torn_checkpoint_is_passed_over() {
+    let dir = quick_dir();
+    let (trail, _) = signed(dir.path(), 2).await;
+    let path = dir.path().join("checkpoints.jsonl");
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.truncate(text.len() - 20);
+    fs::write(&path, text).unwrap();
+    let mut notary = notary(dir.path(), &trail);
+    assert_eq!(notary.catch_up(trail.progress().durable()).unwrap(), 1);
+    notary.sign(StillClock.now()).unwrap().unwrap();
+    let report = verify_against(dir.path(), &Evidence::default(), |_| {}).unwrap();
+    assert_eq!((report.checkpoints, report.signed), (2, 2));
+}
