@@ -22,7 +22,7 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 19] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
@@ -30,6 +30,12 @@ const ROUTES: [&str; 13] = [
     "/api/client-secrets/{id}",
     "/api/admin/grants",
     "/api/admin/grants/{id}",
+    "/api/admin/keys",
+    "/api/admin/keys/{id}/revoke",
+    "/api/admin/keys/{id}/rotate",
+    "/api/admin/interviews",
+    "/api/admin/interviews/{session_id}",
+    "/api/admin/interviews/{session_id}/end",
     "/livez",
     "/readyz",
     "/health",
@@ -105,6 +111,14 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::router;
+
+    #[test]
+    fn every_documented_route_has_its_name_in_logs_and_metrics() {
+        for path in router::document().paths.paths.into_keys() {
+            assert_eq!(route(&path), path, "add it to ROUTES");
+        }
+    }
 
     #[test]
     fn a_hostile_request_id_is_not_taken() {

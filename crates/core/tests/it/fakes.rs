@@ -80,14 +80,18 @@ impl World {
     }
 
     pub fn with_quotas(quotas: Arc<dyn Quotas>) -> Self {
+        Self::assemble(quotas, Arc::new(FakeAuthenticator))
+    }
+
+    pub fn assemble(quotas: Arc<dyn Quotas>, authenticator: Arc<dyn Authenticator>) -> Self {
         let journal = Journal::default();
-        let clock = Arc::new(FakeClock(AtomicU64::new(0)));
+        let clock = Arc::new(FakeClock::default());
         let audit = Arc::new(FakeAudit::new(journal.clone()));
         let minter = Arc::new(FakeMinter::new(journal.clone(), clock.clone()));
         let grants = Arc::new(FakeGrants::new(journal.clone()));
         let key = InstallKey::new([7; 32]);
         let broker = Arc::new(Broker::new(Parts {
-            authenticator: Arc::new(FakeAuthenticator),
+            authenticator,
             policy: Arc::new(policy()),
             audit: audit.clone(),
             quotas,
@@ -111,6 +115,7 @@ impl World {
 }
 
 /// A clock that moves when it is told to.
+#[derive(Default)]
 pub struct FakeClock(AtomicU64);
 
 impl FakeClock {

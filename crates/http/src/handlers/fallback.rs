@@ -20,7 +20,8 @@ pub(crate) async fn not_found(
     refused(shape_of(uri.path()), refusal, &facts.id, None)
 }
 
-/// A route without this method: recorded, as every refusal of a route is.
+/// A route without this method: recorded where another method could have done
+/// something.
 pub(crate) async fn method_not_allowed(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
@@ -28,11 +29,21 @@ pub(crate) async fn method_not_allowed(
 ) -> Response {
     let text = "This route does not serve this method. The Allow header lists those it serves.";
     let refusal = Refusal::new(Code::MethodNotAllowed, text);
-    let action = if uri.path().starts_with("/api/admin") {
-        Action::AdminRequest
-    } else {
-        Action::GrantCreate
+    let refusal = match action_of(facts.route) {
+        Some(action) => app.broker().refuse(facts.clone(), action, refusal).await,
+        None => refusal,
     };
-    let refusal = app.broker().refuse(facts.clone(), action, refusal).await;
     refused(shape_of(uri.path()), refusal, &facts.id, None)
+}
+
+/// What a route does; none for probes and documents.
+fn action_of(route: &str) -> Option<Action> {
+    match route {
+        route if route.starts_with("/api/admin/") => Some(Action::AdminRequest),
+        route if route.starts_with("/api/client-secrets") => Some(Action::GrantRead),
+        route if route.starts_with("/api/") || route.starts_with("/v1/") => {
+            Some(Action::GrantCreate)
+        }
+        _ => None,
+    }
 }

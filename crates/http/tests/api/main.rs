@@ -1,0 +1,21 @@
+//! The routers with a fake behind every port: each route, each error, each header.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod arbitrary;
+mod cross_origin;
+mod errors;
+#[path = "../../../core/tests/it/fakes.rs"]
+mod fakes;
+mod grants;
+mod headers;
+mod limits;
+mod methods;
+mod mint;
+mod pages;
+mod service;
+mod unauthorised;

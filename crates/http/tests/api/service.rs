@@ -1,0 +1,212 @@
+//! Both routers over fakes, and answers as text.
+
+use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+
+use axum::{Router, body::Body};
+use hallpass_core::ports::{Authenticator, Quotas};
+use hallpass_http::{App, AppParts, Health, Origins, UpstreamHealth, serve::TrustedProxies};
+use hallpass_store_memory::MemoryQuotas;
+use hallpass_telemetry::Metrics;
+use http::{HeaderMap, Request, StatusCode, header, request};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::fakes::{FakeAuthenticator, FakeQuotas, World};
+
+/// A page that may call from a browser.
+pub(crate) const LISTED: &str = "https://app.example.com";
+/// Where the server itself is reached.
+pub(crate) const OWN: &str = "https://voice.example.com";
+
+pub(crate) const MINT: &str = "/api/generate-client-secret";
+pub(crate) const INTERVIEW: &str = "/api/interview/realtime-token";
+pub(crate) const DROP_IN: &str = "/v1/realtime/client_secrets";
+/// The routes that hand out secrets.
+pub(crate) const MINT_ROUTES: [&str; 3] = [MINT, INTERVIEW, DROP_IN];
+
+/// The server less its sockets.
+pub(crate) struct Service {
+    pub(crate) world: World,
+    pub(crate) app: App,
+    public: Router,
+    admin: Router,
+}
+
+impl Service {
+    /// A server whose limits are never reached.
+    pub(crate) fn new() -> Self {
+        Self::of(World::with_quotas(Arc::new(FakeQuotas::Open)))
+    }
+
+    /// A server that counts, at a time that stands still.
+    pub(crate) fn counting() -> Self {
+        Self::of(World::with_quotas(Arc::new(MemoryQuotas::with_clock(|| 0))))
+    }
+
+    pub(crate) fn with_quotas(quotas: impl Quotas + 'static) -> Self {
+        Self::of(World::assemble(
+            Arc::new(quotas),
+            Arc::new(FakeAuthenticator),
+        ))
+    }
+
+    pub(crate) fn with_authenticator(authenticator: impl Authenticator + 'static) -> Self {
+        Self::of(World::assemble(
+            Arc::new(FakeQuotas::Open),
+            Arc::new(authenticator),
+        ))
+    }
+
+    fn of(world: World) -> Self {
+        let app = App::new(AppParts {
+            broker: world.broker.clone(),
+            metrics: Arc::new(Metrics::new("1.2.3")),
+            health: Arc::new(NothingYet),
+            origins: Origins::new([LISTED], [OWN]).unwrap(),
+            trusted_proxies: TrustedProxies::default(),
+            https: false,
+            version: "1.2.3",
+        });
+        Self {
+            public: hallpass_http::public(app.clone()),
+            admin: hallpass_http::admin(app.clone()),
+            world,
+            app,
+        }
+    }
+
+    /// What the public listener answers.
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.public.clone(), request).await
+    }
+
+    /// What the admin listener answers.
+    pub(crate) async fn ask_admin(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.admin.clone(), request).await
+    }
+
+    /// The value of one metric.
+    pub(crate) async fn metric(&self, line: &str) -> Option<f64> {
+        let page = self.ask_admin(empty(get("/metrics"))).await.text();
+        let mut lines = page.lines();
+        lines.find_map(|row| row.strip_prefix(line)?.trim().parse().ok())
+    }
+}
+
+/// An upstream nobody has called.
+struct NothingYet;
+
+impl Health for NothingYet {
+    fn upstream(&self) -> UpstreamHealth {
+        UpstreamHealth {
+            name: "fake".to_owned(),
+            ..UpstreamHealth::default()
+        }
+    }
+
+    fn waiting_grants(&self) -> usize {
+        0
+    }
+}
+
+/// One answer, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    async fn read(router: Router, request: Request<Body>) -> Self {
+        let (head, body) = router.oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_vec(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub(crate) fn code(&self) -> String {
+        let body = self.json();
+        let code = body.get("code").unwrap_or(&body["error"]["code"]);
+        code.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Headers in the order of their names.
+    pub(crate) fn head(&self) -> String {
+        let mut lines: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in &self.headers {
+            let line = lines.entry(name.to_string()).or_default();
+            let separator = if line.is_empty() { "" } else { " | " };
+            let _ = write!(
+                line,
+                "{separator}{}",
+                String::from_utf8_lossy(value.as_bytes())
+            );
+        }
+        lines.iter().fold(String::new(), |mut text, (name, value)| {
+            let _ = writeln!(text, "{name}: {value}");
+            text
+        })
+    }
+
+    /// Status, headers and body, as a reader of a snapshot wants them.
+    pub(crate) fn show(&self) -> String {
+        let body = match serde_json::from_slice::<Value>(&self.body) {
+            Ok(body) => serde_json::to_string_pretty(&body).unwrap(),
+            Err(_) => self.text(),
+        };
+        format!("{}\n{}\n{body}", self.status, self.head())
+    }
+}
+
+pub(crate) fn post(path: &str) -> request::Builder {
+    Request::post(path)
+}
+
+pub(crate) fn get(path: &str) -> request::Builder {
+    Request::get(path)
+}
+
+pub(crate) fn empty(request: request::Builder) -> Request<Body> {
+    request.body(Body::empty()).unwrap()
+}
+
+pub(crate) fn json(request: request::Builder, body: impl Into<Body>) -> Request<Body> {
+    let request = request.header(header::CONTENT_TYPE, "application/json");
+    request.body(body.into()).unwrap()
+}
+
+/// Adds a credential the fake authenticator takes.
+pub(crate) trait As {
+    fn by(self, who: &str) -> Self;
+}
+
+impl As for request::Builder {
+    fn by(self, who: &str) -> Self {
+        self.header(header::AUTHORIZATION, format!("Bearer {who}"))
+    }
+}
+
+/// Compares with the snapshot of this name; secrets are left out of it.
+pub(crate) fn assert_shown(name: &str, text: impl AsRef<str>) {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter("ek_[0-9a-f]{32}", "[client secret]");
+    settings.set_omit_expression(true);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| insta::assert_snapshot!(name, text.as_ref()));
+}
