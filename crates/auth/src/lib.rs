@@ -25,6 +25,7 @@ pub use chain::Chain;
 pub use jwt::{
     Algorithm, FetchError, JwtKeys, JwtSettings, JwtVerifier, KeySource, RemoteKeys, RemoteSettings,
 };
+pub use network::is_network;
 pub use reason::Reason;
 pub use secret::{Weakness, weakness};
 pub use session::{CookieFormat, CookieSettings, SessionCookies};

@@ -23,6 +23,13 @@ pub(crate) fn contains(network: &str, address: IpAddr) -> bool {
     }
 }
 
+/// Whether a text is an address, or a network in CIDR notation.
+#[must_use]
+pub fn is_network(text: &str) -> bool {
+    let width = |base: IpAddr| if base.is_ipv4() { 32 } else { 128 };
+    parse(text).is_some_and(|(base, bits)| bits <= width(base))
+}
+
 fn parse(network: &str) -> Option<(IpAddr, u32)> {
     let Some((base, bits)) = network.split_once('/') else {
         let address: IpAddr = network.parse().ok()?;
@@ -36,6 +43,22 @@ fn parse(network: &str) -> Option<(IpAddr, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_with_too_many_bits_is_none() {
+        for (text, expected) in [
+            ("10.0.0.0/8", true),
+            ("192.0.2.7", true),
+            ("::/0", true),
+            ("2001:db8::/128", true),
+            ("10.0.0.0/33", false),
+            ("2001:db8::/129", false),
+            ("office", false),
+            ("", false),
+        ] {
+            assert_eq!(is_network(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_network_holds_its_own_addresses_alone() {

@@ -87,7 +87,7 @@ fn the_printed_settings_are_toml_with_origins() {
     secrets = ["********", "********"]  # hallpass.toml:13:1
 
     [limits]
-    per_address_per_minute = 600  # default
+    bad_keys_per_minute = 10  # default
 
     [log]
     format = "json"  # default

@@ -5,11 +5,11 @@
 /// A caller that hangs up drops its request at any point; what the request had
 /// taken is free again without anyone having to remember it.
 #[must_use = "what is held goes back when this is dropped"]
-pub struct Hold(Option<Box<dyn FnOnce() + Send>>);
+pub struct Hold(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl Hold {
     /// Holds something; `give_back` runs when it is not kept.
-    pub fn new(give_back: impl FnOnce() + Send + 'static) -> Self {
+    pub fn new(give_back: impl FnOnce() + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(give_back)))
     }
 

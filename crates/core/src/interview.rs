@@ -102,6 +102,8 @@ pub trait Interviews: Send + Sync {
     ) -> Result<Option<InterviewStanding>, StoreError>;
     /// Counts one grant for an interview that is not over and has room.
     async fn reserve(&self, id: &SessionId, now: Timestamp) -> Result<Reserved, StoreError>;
+    /// Whether an interview a grant was counted for still goes on; from memory.
+    fn is_open(&self, id: &SessionId, now: Timestamp) -> bool;
     /// Takes a counted grant back that was not issued. Best effort.
     fn release(&self, id: &SessionId);
 }
@@ -177,6 +179,11 @@ async fn reserve(
         Ok(Reserved::Over) => Err(refused(Code::InterviewFinished)),
         Err(error) => Err(unread(&error)),
     }
+}
+
+/// The refusal where an interview ended while a grant for it was under way.
+pub(crate) fn over() -> Refusal {
+    refused(Code::InterviewFinished)
 }
 
 fn refused(code: Code) -> Refusal {

@@ -166,6 +166,12 @@ impl Interviews for SqliteInterviews {
         Ok(Reserved::Taken)
     }
 
+    fn is_open(&self, id: &SessionId, now: Timestamp) -> bool {
+        let live = self.live();
+        let found = live.by_id.get(id);
+        found.is_some_and(|found| !found.interview.is_over(now))
+    }
+
     fn release(&self, id: &SessionId) {
         if let Some(found) = self.live().by_id.get_mut(id) {
             found.issued = found.issued.saturating_sub(1);

@@ -50,10 +50,11 @@ pub struct RateLimits {
     /// Requests a day.
     #[schemars(range(min = 1))]
     pub per_day: Option<u32>,
-    /// Live sessions at once.
+    /// Live sessions at once, in the modes in which Hallpass sees them (relay and
+    /// call); in direct mode only `concurrent_grants` can hold.
     #[schemars(range(min = 1))]
     pub concurrent_sessions: Option<u32>,
-    /// Unexpired grants at once.
+    /// Unexpired grants at once; a grant and its refreshes are one.
     #[schemars(range(min = 1))]
     pub concurrent_grants: Option<u32>,
 }
