@@ -51,7 +51,8 @@ pub(crate) struct GrantQuery {
     subject: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
-    /// Grants on the page, 1 to 200.
+    /// Grants on the page, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200, example = 50)]
     limit: Option<usize>,
 }
 
@@ -61,6 +62,7 @@ pub(crate) struct GrantQuery {
 #[utoipa::path(
     get,
     path = "/api/client-secrets",
+    operation_id = "list_own_grants",
     tag = "client secrets",
     params(GrantQuery),
     responses(
@@ -68,6 +70,8 @@ pub(crate) struct GrantQuery {
         (status = 400, description = "A parameter is wrong", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The registry or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
 )]
@@ -84,6 +88,7 @@ pub(crate) async fn list_own(
 #[utoipa::path(
     get,
     path = "/api/admin/grants",
+    operation_id = "list_grants",
     tag = "admin",
     params(GrantQuery),
     responses(
@@ -91,6 +96,8 @@ pub(crate) async fn list_own(
         (status = 400, description = "A parameter is wrong", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The registry or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
@@ -107,13 +114,16 @@ pub(crate) async fn list_any(
 #[utoipa::path(
     get,
     path = "/api/client-secrets/{id}",
+    operation_id = "show_own_grant",
     tag = "client secrets",
-    params(("id" = String, Path, description = "The grant's id")),
+    params(("id" = String, Path, description = "The grant's id", example = "gr_0f3b5c6d7e8f90123456789abcdef012")),
     responses(
         (status = 200, description = "The grant", body = GrantAnswer),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such grant, or another caller's", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The registry or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
 )]
@@ -131,13 +141,16 @@ pub(crate) async fn show_own(
 #[utoipa::path(
     get,
     path = "/api/admin/grants/{id}",
+    operation_id = "show_grant",
     tag = "admin",
-    params(("id" = String, Path, description = "The grant's id")),
+    params(("id" = String, Path, description = "The grant's id", example = "gr_0f3b5c6d7e8f90123456789abcdef012")),
     responses(
         (status = 200, description = "The grant", body = GrantAnswer),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such grant", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The registry or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
