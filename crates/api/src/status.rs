@@ -19,7 +19,13 @@ pub const fn status(code: Code) -> u16 {
         | Code::MalformedCredential
         | Code::MissingCredential
         | Code::RevokedCredential => 401,
-        Code::CrossSiteRequest
+        Code::AccessRevoked
+        | Code::CrossSiteRequest
+        | Code::GrantRevoked
+        | Code::InterviewExhausted
+        | Code::InterviewFinished
+        | Code::InterviewNotYours
+        | Code::InterviewUnknown
         | Code::ModeNotAllowed
         | Code::OverrideNotAllowed
         | Code::PermissionDenied
@@ -28,10 +34,13 @@ pub const fn status(code: Code) -> u16 {
         Code::NotFound => 404,
         Code::MethodNotAllowed => 405,
         Code::BodyTimeout => 408,
+        Code::GrantSuperseded | Code::RefreshTooEarly => 409,
+        Code::GrantExpired | Code::LineageExpired => 410,
+        Code::InterviewExists | Code::KeyNotActive => 409,
         Code::BodyTooLarge => 413,
         Code::UnsupportedMediaType => 415,
         Code::IdempotencyConflict => 422,
-        Code::RateLimited => 429,
+        Code::RateLimited | Code::TooManyGrants => 429,
         Code::Internal => 500,
         Code::UpstreamBadAnswer | Code::UpstreamRejected => 502,
         Code::AuditUnavailable
@@ -52,17 +61,29 @@ pub const fn status(code: Code) -> u16 {
 #[must_use]
 pub const fn title(code: Code) -> &'static str {
     match code {
+        Code::AccessRevoked => "Access revoked",
         Code::AuditUnavailable => "Audit trail unavailable",
         Code::BodyTimeout => "Body too slow",
         Code::BodyTooLarge => "Body too large",
         Code::CrossSiteRequest => "Request from another site",
         Code::ExpiredCredential => "Credential expired",
         Code::ExpiryOutOfRange => "Expiry out of range",
+        Code::GrantExpired => "Grant expired",
+        Code::GrantRevoked => "Grant revoked",
+        Code::GrantSuperseded => "Grant refreshed before",
+        Code::LineageExpired => "Lineage over",
+        Code::RefreshTooEarly => "Too early to refresh",
         Code::IdempotencyConflict => "Idempotency-Key used before",
         Code::Internal => "Internal error",
+        Code::InterviewExhausted => "Interview used up",
+        Code::InterviewExists => "Interview registered already",
+        Code::InterviewFinished => "Interview over",
+        Code::InterviewNotYours => "Another caller's interview",
+        Code::InterviewUnknown => "Interview unknown",
         Code::InvalidCredential => "Credential not valid",
         Code::InvalidJson => "Body is not JSON",
         Code::InvalidMember => "Member not valid",
+        Code::KeyNotActive => "Key not active",
         Code::MalformedCredential => "Credential unreadable",
         Code::MethodNotAllowed => "Method not allowed",
         Code::MissingCredential => "Credential missing",
@@ -80,6 +101,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::SessionMismatch => "Another session's credential",
         Code::ShuttingDown => "Server stopping",
         Code::StoreUnavailable => "Store unavailable",
+        Code::TooManyGrants => "Too many grants at once",
         Code::UnknownMember => "Member unknown",
         Code::UnknownProfile => "Profile unknown",
         Code::UnsupportedMediaType => "Content type not JSON",
@@ -101,6 +123,12 @@ pub const fn remedy(code: Code) -> &'static str {
     match code {
         Code::AuditUnavailable => {
             "The disk is full, read-only or broken. Free or replace it, then restart: the trail is verified at start."
+        }
+        Code::AccessRevoked => {
+            "Lift the revocation when its reason is gone: `hallpass revocations list`."
+        }
+        Code::GrantSuperseded => {
+            "Two hold one credential, or a page refreshed twice. The trail tells from where."
         }
         Code::Internal => "A defect. Report it with the request id; the log has the cause.",
         Code::Overloaded => {

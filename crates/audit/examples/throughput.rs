@@ -292,5 +292,7 @@ fn grant(now: Timestamp) -> Grant {
         user_agent: Some("Mozilla/5.0 (X11; Linux x86_64; rv:145.0)".to_owned()),
         request_id: RequestId::from_random([3; 16]),
         upstream_request_id: Some("req_0123456789abcdef".to_owned()),
+        refresh_of: None,
+        superseded_by: None,
     }
 }

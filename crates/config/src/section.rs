@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod grants;
 mod limits;
 mod log;
 mod mint;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
 pub use auth::{Algorithm, Auth, Claims, CookieFormat, Jwt, KeySet, OneOrMany, SessionCookie};
+pub use grants::Grants;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use mint::Mint;
@@ -50,6 +52,8 @@ pub struct Config {
     pub roles: BTreeMap<String, Role>,
     /// Bounds for all callers together.
     pub limits: Limits,
+    /// The registry of grants.
+    pub grants: Grants,
     /// The audit trail.
     pub audit: Audit,
     /// What is logged.

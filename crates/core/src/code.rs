@@ -18,6 +18,8 @@
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Code {
+    /// The caller, the interview, the profile or everything was revoked.
+    AccessRevoked,
     /// The trail can't be written, so nothing may be done.
     AuditUnavailable,
     /// The body did not arrive in time.
@@ -30,16 +32,36 @@ pub enum Code {
     ExpiredCredential,
     /// `expires_after.seconds` is outside what OpenAI or the profile allows.
     ExpiryOutOfRange,
+    /// The grant's time is over, and the time to refresh it too.
+    GrantExpired,
+    /// The grant was revoked.
+    GrantRevoked,
+    /// The grant was refreshed before.
+    GrantSuperseded,
     /// An `Idempotency-Key` was used before with another request.
     IdempotencyConflict,
     /// Something failed inside Hallpass.
     Internal,
+    /// As many grants as the interview may have were issued.
+    InterviewExhausted,
+    /// The interview is registered already, with other members.
+    InterviewExists,
+    /// The interview is over.
+    InterviewFinished,
+    /// The interview is another caller's.
+    InterviewNotYours,
+    /// No interview of this id is registered.
+    InterviewUnknown,
     /// The credential is wrong.
     InvalidCredential,
     /// The body is not JSON.
     InvalidJson,
     /// A member's value is not of the right kind.
     InvalidMember,
+    /// The API key is revoked, expired or replaced.
+    KeyNotActive,
+    /// A grant and its refreshes have lived as long as they may.
+    LineageExpired,
     /// The credential can't be read.
     MalformedCredential,
     /// The route has no such method.
@@ -64,6 +86,8 @@ pub enum Code {
     ProfileNotAllowed,
     /// A limit of the caller, the profile or the server is reached.
     RateLimited,
+    /// The grant is too young to be refreshed.
+    RefreshTooEarly,
     /// The credential was revoked.
     RevokedCredential,
     /// The profile asks for a session id and none was given.
@@ -74,6 +98,8 @@ pub enum Code {
     ShuttingDown,
     /// A store can't be reached.
     StoreUnavailable,
+    /// The caller holds as many unexpired grants as it may.
+    TooManyGrants,
     /// A member Hallpass does not know.
     UnknownMember,
     /// There is no such profile.
@@ -156,8 +182,10 @@ impl Code {
                 | Self::BodyTimeout
                 | Self::Overloaded
                 | Self::RateLimited
+                | Self::RefreshTooEarly
                 | Self::ShuttingDown
                 | Self::StoreUnavailable
+                | Self::TooManyGrants
                 | Self::UpstreamBadAnswer
                 | Self::UpstreamRateLimited
                 | Self::UpstreamTimeout

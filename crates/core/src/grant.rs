@@ -1,11 +1,15 @@
 //! The record of one issued credential.
 
+mod life;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
     ids::{CredentialId, GrantId, LineageId, ProfileName, RequestId, SessionId, Subject},
 };
+
+pub use life::{GrantEvent, LONGEST_SESSION};
 
 /// How the browser reaches OpenAI, and so what can be promised.
 #[derive(
@@ -117,4 +121,19 @@ pub struct Grant {
     pub request_id: RequestId,
     /// OpenAI's id of the request that minted its secret.
     pub upstream_request_id: Option<String>,
+    /// What it refreshes; none for the first of a lineage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_of: Option<RefreshOf>,
+    /// The grant that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<GrantId>,
+}
+
+/// The grant another one took the place of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshOf {
+    /// That grant.
+    pub grant: GrantId,
+    /// When the first grant of the lineage was issued.
+    pub lineage_started_at: Timestamp,
 }

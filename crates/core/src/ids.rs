@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 /// Longest accepted subject, session id or request id, in bytes.
 pub const MAX_ID_BYTES: usize = 256;
 
@@ -101,11 +103,12 @@ id! {
     RequestId
 }
 id! {
-    /// The id of one grant: `gr_` and 128 random bits.
+    /// The id of one grant: `gr_`, the time in milliseconds, and 80 random bits.
     GrantId
 }
 id! {
-    /// The id all refreshes of one first grant share: `ln_` and 128 random bits.
+    /// The id all refreshes of one first grant share: `ln_` and the bits of the
+    /// first one's id.
     LineageId
 }
 id! {
@@ -115,6 +118,10 @@ id! {
 id! {
     /// The name of a role in the configuration.
     RoleName
+}
+id! {
+    /// The id of one revocation: `rv_` and 128 random bits.
+    RevocationId
 }
 id! {
     /// The id of the credential a caller used: an API key's id, or the name of
@@ -135,10 +142,22 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 impl GrantId {
-    /// Makes an id of 128 random bits.
+    /// Makes an id of 128 bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
         Self(format!("gr_{}", hex(&bits)).into_boxed_str())
+    }
+
+    /// Makes an id of a moment and 80 random bits.
+    ///
+    /// Ids made one after another sort so, and a store keeps them side by side.
+    #[must_use]
+    pub fn at(time: Timestamp, random: [u8; 10]) -> Self {
+        let millis = time.as_millisecond().max(0).to_be_bytes();
+        let mut bits = [0; 16];
+        bits[..6].copy_from_slice(&millis[2..]);
+        bits[6..].copy_from_slice(&random);
+        Self::from_random(bits)
     }
 }
 
@@ -147,6 +166,24 @@ impl LineageId {
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
         Self(format!("ln_{}", hex(&bits)).into_boxed_str())
+    }
+}
+
+impl LineageId {
+    /// The lineage that begins with a grant; it has that grant's bits.
+    #[must_use]
+    pub fn begun_by(grant: &GrantId) -> Self {
+        let text = grant.as_str();
+        let bits = text.strip_prefix("gr_").unwrap_or(text);
+        Self(format!("ln_{bits}").into_boxed_str())
+    }
+}
+
+impl RevocationId {
+    /// Makes an id of 128 random bits.
+    #[must_use]
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        Self(format!("rv_{}", hex(&bits)).into_boxed_str())
     }
 }
 
@@ -168,6 +205,17 @@ mod tests {
         assert_eq!(Subject::new("a\nb"), Err(InvalidId::Control));
         assert_eq!(Subject::new("x".repeat(257)), Err(InvalidId::TooLong));
         assert_eq!(Subject::new("user-1").unwrap().as_str(), "user-1");
+    }
+
+    #[test]
+    fn grant_ids_sort_as_they_were_made() {
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        let earlier = GrantId::at(at(1_800_000_000_000), [0xff; 10]);
+        let later = GrantId::at(at(1_800_000_000_001), [0; 10]);
+        assert!(earlier < later);
+        assert_eq!(later.as_str().len(), 35);
+        let lineage = LineageId::begun_by(&later);
+        assert_eq!(lineage.as_str()[3..], later.as_str()[3..]);
     }
 
     #[test]

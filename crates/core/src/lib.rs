@@ -4,15 +4,20 @@
 //! or databases. The adapters in the other crates implement the traits of
 //! [`ports`]; the [`pipeline`] is the only way from a request to a secret.
 
+pub mod anomaly;
 pub mod audit;
 pub mod caller;
 pub mod code;
+pub mod concurrency;
 pub mod expiry;
 pub mod grant;
 pub mod hash;
+pub mod hold;
 pub mod ids;
+pub mod interview;
 pub mod journal;
 pub mod key;
+pub mod key_issuer;
 pub mod overrides;
 pub mod permission;
 pub mod pipeline;
@@ -22,6 +27,7 @@ pub mod profile;
 pub mod quota;
 pub mod refusal;
 pub mod request;
+pub mod revocation;
 pub mod role;
 pub mod secret;
 

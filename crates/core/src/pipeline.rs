@@ -58,10 +58,17 @@
 
 mod attempt;
 mod broker;
+mod interviews;
 mod issued;
+mod refresh;
+mod revoked;
 mod steps;
+mod taken;
+mod withdraw;
 
 pub use attempt::Attempt;
 pub use broker::{Broker, Parts};
 pub use issued::Issued;
+pub use refresh::RefreshAsk;
 pub use steps::{Admission, AuditSlip, Authenticated, Minted, Permit, Recorded};
+pub use withdraw::Withdrawal;

@@ -11,16 +11,22 @@ use crate::{
     Timestamp,
     audit::{AuditEvent, UpstreamFacts},
     caller::{Authentication, Presented},
-    grant::Grant,
+    grant::{Grant, GrantEvent},
     hash::KeyedHash,
-    ids::{CredentialId, GrantId, LineageId, ProfileName, RequestId, RoleName, SessionId, Subject},
+    ids::{
+        CredentialId, GrantId, LineageId, ProfileName, RequestId, RevocationId, RoleName,
+        SessionId, Subject,
+    },
     journal::Journal,
     key::KeyKind,
     profile::SessionConfig,
     quota::{Charge, Exceeded, LimitState},
     refusal::Refusal,
+    revocation::{Hit, Lifted, Question, Revocation, Scope},
     secret::ClientSecret,
 };
+
+pub use crate::{concurrency::Leases, interview::Interviews};
 
 /// A future that owns what it needs.
 pub type OwnedFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -36,18 +42,18 @@ pub trait Ids: Send + Sync {
     /// Fills a buffer with unpredictable bytes.
     fn fill(&self, buffer: &mut [u8]);
 
-    /// A new grant's id.
-    fn grant_id(&self) -> GrantId {
-        let mut bits = [0; 16];
-        self.fill(&mut bits);
-        GrantId::from_random(bits)
+    /// The id of a grant made at a time.
+    fn grant_id(&self, at: Timestamp) -> GrantId {
+        let mut random = [0; 10];
+        self.fill(&mut random);
+        GrantId::at(at, random)
     }
 
-    /// A new lineage's id.
-    fn lineage_id(&self) -> LineageId {
+    /// A new revocation's id.
+    fn revocation_id(&self) -> RevocationId {
         let mut bits = [0; 16];
         self.fill(&mut bits);
-        LineageId::from_random(bits)
+        RevocationId::from_random(bits)
     }
 
     /// A new request's id.
@@ -145,6 +151,49 @@ pub trait Grants: Send + Sync {
     async fn find(&self, id: &GrantId) -> Result<Option<Grant>, StoreError>;
     /// Grants, newest first.
     async fn list(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError>;
+    /// Moves a grant through its life; the grant afterwards, none if there is none.
+    async fn apply(&self, id: &GrantId, event: GrantEvent) -> Result<Option<Grant>, StoreError>;
+    /// Notes which grant takes the place of one. False when there is none, or
+    /// another took its place before.
+    async fn supersede(&self, id: &GrantId, successor: &GrantId) -> Result<bool, StoreError>;
+    /// Revokes every grant a scope reaches; durable when this returns.
+    async fn withdraw(&self, scope: &Scope, now: Timestamp) -> Result<Withdrawn, StoreError>;
+    /// Moves on grants whose time is over, at most `limit`; how many they were.
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// Forgets grants made before a time that are at their end, at most
+    /// `limit`; how many they were.
+    async fn prune(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+}
+
+/// What withdrawing grants did, and what it could not reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// Grants that were not at their end and now are revoked.
+    pub revoked: u64,
+    /// Of these, those whose secret is worthless from now on: it was a pass.
+    pub ended: u64,
+    /// Secrets of OpenAI's that nothing can recall before their time is over.
+    pub unexpired: u64,
+    /// When the last of these is over.
+    pub unexpired_until: Option<Timestamp>,
+}
+
+/// Keeps what was withdrawn.
+#[async_trait]
+pub trait Revocations: Send + Sync {
+    /// What stands in a request's way; exact, and answered from memory.
+    fn check(&self, question: &Question<'_>) -> Option<Hit>;
+    /// A number that is another one after every change.
+    fn epoch(&self) -> u64;
+    /// Puts a revocation in force, durably, before this returns. Where one of
+    /// the same scope is in force it stays, and is given back.
+    async fn add(&self, revocation: &Revocation) -> Result<Revocation, StoreError>;
+    /// Takes a revocation out of force; it stays in history. None if there is
+    /// none; one that was lifted before stays as it was.
+    async fn lift(&self, id: &RevocationId, end: &Lifted)
+    -> Result<Option<Revocation>, StoreError>;
+    /// Revocations, newest first; those of history too if asked for.
+    async fn list(&self, lifted_too: bool, limit: usize) -> Result<Vec<Revocation>, StoreError>;
 }
 
 /// Counts what callers use.

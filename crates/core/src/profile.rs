@@ -131,6 +131,26 @@ pub struct Profile {
     pub session: SessionConfig,
     /// Requests a minute over all callers; none means no limit.
     pub per_minute: Option<u32>,
+    /// How its grants may be refreshed.
+    pub refresh: RefreshRules,
+}
+
+/// How grants may be refreshed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefreshRules {
+    /// How long after its end a grant may still be refreshed, in seconds.
+    pub grace_seconds: u32,
+    /// The longest life of a grant and all its refreshes, in seconds.
+    pub max_lineage_seconds: u32,
+}
+
+impl Default for RefreshRules {
+    fn default() -> Self {
+        Self {
+            grace_seconds: 10,
+            max_lineage_seconds: 4 * 3600,
+        }
+    }
 }
 
 /// Members of OpenAI's answer that tell a browser nothing it should not know.
@@ -230,6 +250,7 @@ mod tests {
             echo: Vec::new(),
             session: config(json!({"type": "realtime", "model": "m"})).unwrap(),
             per_minute: None,
+            refresh: RefreshRules::default(),
         };
         let answer = json!({
             "type": "realtime", "model": "m", "instructions": "secret plan", "prompt": {"id": "p"},

@@ -25,6 +25,8 @@ pub struct RoleLimits {
     pub per_hour: Option<u32>,
     /// Requests a day.
     pub per_day: Option<u32>,
+    /// Lineages with an unexpired grant, at once.
+    pub concurrent_grants: Option<u32>,
 }
 
 /// A role: no rule means no.

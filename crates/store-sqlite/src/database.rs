@@ -38,7 +38,11 @@ pub enum OpenError {
 /// An open SQLite file.
 #[derive(Debug, Clone)]
 pub struct Database {
+    /// What is committed here survives a power cut.
     pub(crate) pool: SqlitePool,
+    /// What is committed here survives a crash of the process; a power cut may
+    /// take the newest, all of one transaction. For what the trail can restore.
+    pub(crate) behind: SqlitePool,
 }
 
 impl Database {
@@ -60,27 +64,36 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5));
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .min_connections(1)
-            .connect_with(options)
-            .await
-            .map_err(|source| OpenError::Sqlite {
-                path: shown.clone(),
-                source,
-            })?;
+        let refused = |source| OpenError::Sqlite {
+            path: shown.clone(),
+            source,
+        };
+        let lazier = options.clone().synchronous(SqliteSynchronous::Normal);
+        let pool = connections(4).connect_with(options).await;
+        let pool = pool.map_err(refused)?;
         let migrated = MIGRATIONS.run(&pool).await;
         migrated.map_err(|source| OpenError::Migrate {
-            path: shown,
+            path: shown.clone(),
             source,
         })?;
-        Ok(Self { pool })
+        let behind = connections(1).connect_with(lazier).await;
+        Ok(Self {
+            pool,
+            behind: behind.map_err(refused)?,
+        })
     }
 
     /// Closes the file; what is under way ends first.
     pub async fn close(&self) {
+        self.behind.close().await;
         self.pool.close().await;
     }
+}
+
+fn connections(most: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .min_connections(1)
 }
 
 /// Makes the file so that only its owner may read it; SQLite gives the files

@@ -1,18 +1,23 @@
 //! Writes waiting grants to the file, many in one transaction.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use hallpass_core::{grant::Grant, ports::StoreError};
-use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
+use sqlx::{Row, Sqlite, SqlitePool, Transaction};
 
-use crate::{database::store_error, grants::SqliteGrants, rows::GRANT_COLUMNS};
+use crate::{
+    database::store_error,
+    grant_rows::{COLUMN_COUNT, COLUMNS, bind, id_bytes},
+    grants::SqliteGrants,
+};
 
 /// How long grants are gathered into one transaction.
 const GATHER: Duration = Duration::from_millis(100);
 /// How long to wait after a failed transaction.
 const RETRY: Duration = Duration::from_secs(1);
-/// Rows of one statement.
-const ROWS_A_STATEMENT: usize = 64;
 
 /// The name under which the registry notes how far it followed the trail.
 const CURSOR: &str = "grants";
@@ -36,8 +41,9 @@ impl Flusher {
         Self { grants, trail }
     }
 
-    /// Runs until `stop` ends, then writes what still waits.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    /// Runs until `stop` ends, then writes what still waits; `written` is told
+    /// of each success.
+    pub async fn run(self, stop: impl Future<Output = ()>, written: impl Fn()) {
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -48,10 +54,13 @@ impl Flusher {
                 () = &mut stop => break,
                 () = tokio::time::sleep(GATHER) => {}
             }
-            if let Err(error) = self.flush().await {
-                tracing::error!(%error, "the registry of grants can't be written; trying again");
-                tokio::time::sleep(RETRY).await;
-                self.grants.wake.notify_one();
+            match self.flush().await {
+                Ok(()) => written(),
+                Err(error) => {
+                    tracing::error!(%error, "the registry of grants can't be written; trying again");
+                    tokio::time::sleep(RETRY).await;
+                    self.grants.wake.notify_one();
+                }
             }
         }
         if let Err(error) = self.flush().await {
@@ -68,14 +77,61 @@ impl Flusher {
         // A grant waits here before its final record is queued, so every grant
         // of a record before this number is in the file or in this batch.
         let sequence = self.trail.next_sequence();
-        let batch = self.grants.take_batch();
-        let written = self.grants.write(&batch, sequence).await;
-        self.grants.batch_done(written.is_ok());
-        written
+        let mut settled = self.grants.settle(&self.grants.database.behind).await?;
+        note_followed(&mut settled.transaction, sequence).await?;
+        settled.commit().await
+    }
+}
+
+/// A transaction in which everything that waited is written already.
+///
+/// Dropped before [`Settled::commit`], everything waits again.
+pub(crate) struct Settled<'g> {
+    pub(crate) transaction: Transaction<'static, Sqlite>,
+    batch: Writing<'g>,
+}
+
+/// The batch under way, and the turn to write the file.
+struct Writing<'g> {
+    grants: &'g SqliteGrants,
+    written: bool,
+    _writer: tokio::sync::MutexGuard<'g, ()>,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.grants.pending().end(self.written);
+    }
+}
+
+impl Settled<'_> {
+    /// Makes it all so.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(store_error)?;
+        self.batch.written = true;
+        Ok(())
     }
 }
 
 impl SqliteGrants {
+    /// Begins a transaction with what waits.
+    pub(crate) async fn settle(&self, pool: &SqlitePool) -> Result<Settled<'_>, StoreError> {
+        let writer = self.writer.lock().await;
+        let begun = pool.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(store_error)?;
+        let batch = Writing {
+            grants: self,
+            written: false,
+            _writer: writer,
+        };
+        let waiting = self.pending().begin();
+        let mut grants: Vec<&Grant> = waiting.values().map(|grant| &**grant).collect();
+        // In the order of their ids, so that neighbours share a page.
+        grants.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        write(&mut transaction, &grants).await?;
+        Ok(Settled { transaction, batch })
+    }
+
     /// The number of the trail's first record the registry has not followed.
     ///
     /// # Errors
@@ -93,72 +149,89 @@ impl SqliteGrants {
         Ok(u64::try_from(sequence).unwrap_or(0))
     }
 
-    /// Enters grants read from the trail after a crash; known ones stay as they are.
+    /// Enters grants read from the trail after a crash; what is known of one
+    /// already is never taken back.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the file can't be written.
     pub async fn restore(&self, grants: &[Grant], sequence: u64) -> Result<(), StoreError> {
-        self.write(grants, sequence).await
-    }
-
-    fn take_batch(&self) -> Arc<Vec<Grant>> {
-        let mut pending = self.pending();
-        let batch = Arc::new(std::mem::take(&mut pending.waiting));
-        pending.writing = batch.clone();
-        batch
-    }
-
-    fn batch_done(&self, written: bool) {
-        let mut pending = self.pending();
-        let batch = std::mem::take(&mut pending.writing);
-        if !written {
-            let newer = std::mem::take(&mut pending.waiting);
-            pending.waiting = batch.iter().cloned().chain(newer).collect();
+        let _writer = self.writer.lock().await;
+        let begun = self.database.pool.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(store_error)?;
+        write(&mut transaction, &grants.iter().collect::<Vec<_>>()).await?;
+        for grant in grants {
+            supersede(&mut transaction, grant).await?;
         }
-    }
-
-    async fn write(&self, grants: &[Grant], sequence: u64) -> Result<(), StoreError> {
-        let mut transaction = self.database.pool.begin().await.map_err(store_error)?;
-        for rows in grants.chunks(ROWS_A_STATEMENT) {
-            insert(&mut transaction, rows).await.map_err(store_error)?;
-        }
-        sqlx::query(
-            "INSERT INTO cursors (name, sequence) VALUES (?, ?) \
-             ON CONFLICT (name) DO UPDATE SET sequence = MAX(sequence, excluded.sequence)",
-        )
-        .bind(CURSOR)
-        .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
-        .execute(&mut *transaction)
-        .await
-        .map_err(store_error)?;
+        note_followed(&mut transaction, sequence).await?;
         transaction.commit().await.map_err(store_error)
     }
 }
 
-async fn insert(
+/// Notes on a refreshed grant what the trail says only of its successor.
+async fn supersede(
     transaction: &mut Transaction<'_, Sqlite>,
-    grants: &[Grant],
-) -> Result<(), sqlx::Error> {
-    let mut query = QueryBuilder::new(format!("INSERT OR IGNORE INTO grants ({GRANT_COLUMNS}) "));
-    query.push_values(grants, |mut row, grant| {
-        row.push_bind(grant.id.as_str())
-            .push_bind(grant.lineage.as_str())
-            .push_bind(<&'static str>::from(grant.state))
-            .push_bind(grant.subject.as_str())
-            .push_bind(grant.credential.as_str())
-            .push_bind(grant.profile.as_str())
-            .push_bind(grant.session_id.as_ref().map(|id| id.as_str()))
-            .push_bind(<&'static str>::from(grant.mode))
-            .push_bind(grant.created_at.as_millisecond())
-            .push_bind(grant.expires_at.as_millisecond())
-            .push_bind(grant.refresh_after.as_millisecond())
-            .push_bind(grant.secret_last4.as_str())
-            .push_bind(grant.secret_hash.as_str())
-            .push_bind(grant.address.map(|address| address.to_string()))
-            .push_bind(grant.user_agent.as_deref())
-            .push_bind(grant.request_id.as_str())
-            .push_bind(grant.upstream_request_id.as_deref());
-    });
-    query.build().execute(&mut **transaction).await.map(drop)
+    successor: &Grant,
+) -> Result<(), StoreError> {
+    let Some(of) = &successor.refresh_of else {
+        return Ok(());
+    };
+    let noted =
+        sqlx::query("UPDATE grants SET superseded_by = COALESCE(superseded_by, ?) WHERE id = ?")
+            .bind(id_bytes(&successor.id))
+            .bind(id_bytes(&of.grant))
+            .execute(&mut **transaction)
+            .await;
+    noted.map(drop).map_err(store_error)
+}
+
+async fn note_followed(
+    transaction: &mut Transaction<'_, Sqlite>,
+    sequence: u64,
+) -> Result<(), StoreError> {
+    let noted = sqlx::query(
+        "INSERT INTO cursors (name, sequence) VALUES (?, ?) \
+         ON CONFLICT (name) DO UPDATE SET sequence = MAX(sequence, excluded.sequence)",
+    )
+    .bind(CURSOR)
+    .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
+    .execute(&mut **transaction)
+    .await;
+    noted.map(drop).map_err(store_error)
+}
+
+/// Statements for this many rows each: few, so that all stay prepared.
+static STATEMENTS: LazyLock<[(usize, String); 4]> =
+    LazyLock::new(|| [64, 16, 4, 1].map(|rows| (rows, insert_sql(rows))));
+
+/// Inserts rows; one that is there goes on along its life, never back.
+fn insert_sql(rows: usize) -> String {
+    let row = format!("({})", vec!["?"; COLUMN_COUNT].join(", "));
+    let rows = vec![row; rows].join(", ");
+    format!(
+        "INSERT INTO grants ({COLUMNS}) VALUES {rows} ON CONFLICT (id) DO UPDATE SET \
+         due_at = CASE WHEN excluded.state > state THEN excluded.due_at ELSE due_at END, \
+         state = MAX(state, excluded.state), \
+         superseded_by = COALESCE(superseded_by, excluded.superseded_by)"
+    )
+}
+
+async fn write(
+    transaction: &mut Transaction<'_, Sqlite>,
+    mut grants: &[&Grant],
+) -> Result<(), StoreError> {
+    for (rows, sql) in STATEMENTS.iter() {
+        while let Some((chunk, rest)) = grants.split_at_checked(*rows) {
+            grants = rest;
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+            for grant in chunk {
+                query = bind(query, grant).map_err(store_error)?;
+            }
+            query
+                .execute(&mut **transaction)
+                .await
+                .map_err(store_error)?;
+        }
+    }
+    Ok(())
 }

@@ -4,8 +4,10 @@ use hallpass_core::{Timestamp, concurrency::Lease, ports::StoreError};
 
 use crate::{
     database::store_error,
+    grant_rows::lineage_id,
     grants::SqliteGrants,
-    rows::{id, time},
+    life::LONGEST_SECRET,
+    rows::{get, id, time},
 };
 
 impl SqliteGrants {
@@ -16,17 +18,19 @@ impl SqliteGrants {
     /// [`StoreError`] when the file can't be read.
     pub async fn held(&self, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let rows = sqlx::query(
-            "SELECT subject, lineage, MAX(expires_at) AS until FROM grants \
-             WHERE expires_at > ? GROUP BY subject, lineage",
+            "SELECT subject, COALESCE(lineage, id) AS line, MAX(expires_at) AS until FROM grants \
+             WHERE created_at > ? AND expires_at > ? GROUP BY subject, line",
         )
+        .bind(now.as_millisecond() - LONGEST_SECRET)
         .bind(now.as_millisecond())
         .fetch_all(&self.database.pool)
         .await
         .map_err(store_error)?;
         let lease = |row| {
+            let line: Vec<u8> = get(row, "line")?;
             Ok(Lease {
                 holder: id(row, "subject")?,
-                lineage: id(row, "lineage")?,
+                lineage: lineage_id(&line)?,
                 until: time(row, "until")?,
             })
         };

@@ -1,17 +1,28 @@
-//! Embedded and durable stores: API keys and the registry of grants.
+//! Embedded and durable stores: API keys, revocations, the registry of grants.
 //!
-//! One SQLite file. Keys are written through and served from memory. Grants
+//! One SQLite file. Keys and revocations are written through and
+//! served from memory. Grants
 //! are written behind, gathered into one transaction for many: what a crash
 //! takes from the registry is in the audit trail, which is durable before a
 //! secret leaves, and [`SqliteGrants::restore`] brings it back.
 
 mod database;
 mod flush;
+mod grant_rows;
 mod grants;
+mod held;
+mod interviews;
 mod keys;
+mod life;
+mod packed;
+mod pending;
+mod query;
+mod revocations;
 mod rows;
 
 pub use database::{Database, OpenError};
 pub use flush::{Flusher, Progress};
 pub use grants::SqliteGrants;
+pub use interviews::SqliteInterviews;
 pub use keys::SqliteKeys;
+pub use revocations::SqliteRevocations;

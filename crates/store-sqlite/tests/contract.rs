@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hallpass_core::{
-    grant::Grant,
+    Timestamp,
+    grant::{Grant, GrantEvent},
     ids::GrantId,
-    ports::{GrantFilter, Grants, StoreError},
+    ports::{GrantFilter, Grants, StoreError, Withdrawn},
+    revocation::Scope,
 };
 use hallpass_store_sqlite::{Database, Flusher, Progress, SqliteGrants, SqliteKeys};
 use tempfile::TempDir;
@@ -76,6 +78,30 @@ mod settled_grants {
 
         async fn list(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError> {
             self.grants.list(filter).await
+        }
+
+        async fn apply(
+            &self,
+            id: &GrantId,
+            event: GrantEvent,
+        ) -> Result<Option<Grant>, StoreError> {
+            self.grants.apply(id, event).await
+        }
+
+        async fn supersede(&self, id: &GrantId, successor: &GrantId) -> Result<bool, StoreError> {
+            self.grants.supersede(id, successor).await
+        }
+
+        async fn withdraw(&self, scope: &Scope, now: Timestamp) -> Result<Withdrawn, StoreError> {
+            self.grants.withdraw(scope, now).await
+        }
+
+        async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+            self.grants.expire(now, limit).await
+        }
+
+        async fn prune(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+            self.grants.prune(before, limit).await
         }
     }
 

@@ -97,7 +97,7 @@ async fn a_stopped_flusher_has_written_what_waited() {
     for number in 0..150 {
         grants.record(&grant(number, 0)).await.unwrap();
     }
-    flusher.run(std::future::ready(())).await;
+    flusher.run(std::future::ready(()), || {}).await;
     assert_eq!(grants.waiting(), 0);
     assert_eq!(grants.followed().await.unwrap(), 12);
     database.close().await;
@@ -112,7 +112,7 @@ async fn a_running_flusher_writes_without_being_asked() {
     let trail = Arc::new(Upto::default());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let flusher = Flusher::new(grants.clone(), trail.clone());
-    let running = tokio::spawn(flusher.run(async { drop(stopped.await) }));
+    let running = tokio::spawn(flusher.run(async { drop(stopped.await) }, || {}));
     trail.0.store(2, Ordering::SeqCst);
     grants.record(&grant(1, 0)).await.unwrap();
     // The cursor moves in the transaction that writes the grant.

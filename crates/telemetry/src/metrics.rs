@@ -28,6 +28,8 @@ pub struct Metrics {
     pub upstream: UpstreamMetrics,
     /// The audit trail.
     pub audit: AuditMetrics,
+    /// Work in the background.
+    pub tasks: TaskMetrics,
 }
 
 impl Metrics {
@@ -42,6 +44,7 @@ impl Metrics {
             mint: MintMetrics::register(&mut registry),
             upstream: UpstreamMetrics::register(&mut registry),
             audit: AuditMetrics::register(&mut registry),
+            tasks: TaskMetrics::register(&mut registry),
             registry,
         }
     }
@@ -237,6 +240,16 @@ pub struct AuditMetrics {
     records: Counter,
     writable: Gauge<i64>,
     waiting: Gauge<u64, AtomicU64>,
+    checkpoint: Gauge<u64, AtomicU64>,
+    checkpoint_failures: Counter,
+    kept: Gauge,
+    lag: Family<ReceiverLabels, Gauge<u64, AtomicU64>>,
+}
+
+/// Who is sent the trail's records.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReceiverLabels {
+    receiver: String,
 }
 
 impl AuditMetrics {
@@ -247,7 +260,12 @@ impl AuditMetrics {
             records: Counter::default(),
             writable: Gauge::default(),
             waiting: Gauge::default(),
+            checkpoint: Gauge::default(),
+            checkpoint_failures: Counter::default(),
+            kept: Gauge::default(),
+            lag: Family::default(),
         };
+        metrics.register_beside(registry);
         metrics.writable.set(1);
         registry.register_with_unit(
             "audit_sync_duration",
@@ -278,6 +296,53 @@ impl AuditMetrics {
         metrics
     }
 
+    fn register_beside(&self, registry: &mut Registry) {
+        registry.register(
+            "audit_checkpoint_records",
+            "Records of the trail that the last signed checkpoint states",
+            self.checkpoint.clone(),
+        );
+        registry.register(
+            "audit_checkpoint_failures",
+            "Checkpoints that could not be made",
+            self.checkpoint_failures.clone(),
+        );
+        registry.register_with_unit(
+            "audit_keeper_last_success_timestamp",
+            "When old segments were last looked after, since 1970",
+            Unit::Seconds,
+            self.kept.clone(),
+        );
+        registry.register(
+            "audit_shipping_lag_records",
+            "Durable records a receiver has not taken",
+            self.lag.clone(),
+        );
+    }
+
+    /// Notes how many records the newest checkpoint states.
+    pub fn checkpoint(&self, records: u64) {
+        self.checkpoint.set(records);
+    }
+
+    /// Counts a checkpoint that could not be made.
+    pub fn checkpoint_failed(&self) {
+        self.checkpoint_failures.inc();
+    }
+
+    /// Notes when old segments were looked after, in seconds since 1970.
+    pub fn kept(&self, at: i64) {
+        self.kept.set(at);
+    }
+
+    /// Notes how many records a receiver has not taken.
+    pub fn shipping_lag(&self, receiver: &str, records: u64) {
+        let labels = ReceiverLabels {
+            receiver: receiver.to_owned(),
+        };
+        self.lag.get_or_create(&labels).set(records);
+    }
+
     /// Notes a batch that was made durable.
     pub fn synced(&self, records: usize, duration: Duration) {
         self.sync.observe(duration.as_secs_f64());
@@ -298,6 +363,39 @@ impl AuditMetrics {
     /// Notes how many grants wait for the registry's file.
     pub fn waiting(&self, grants: usize) {
         self.waiting.set(u64::try_from(grants).unwrap_or(u64::MAX));
+    }
+}
+
+/// A task's name.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TaskLabels {
+    task: &'static str,
+}
+
+/// Work in the background.
+pub struct TaskMetrics {
+    last_success: Family<TaskLabels, Gauge<f64, AtomicU64>>,
+}
+
+impl TaskMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            last_success: Family::default(),
+        };
+        registry.register_with_unit(
+            "task_last_success_timestamp",
+            "When a background task last did what it is for, since 1970",
+            Unit::Seconds,
+            metrics.last_success.clone(),
+        );
+        metrics
+    }
+
+    /// Notes that a task did its work, at a time in seconds since 1970.
+    pub fn succeeded(&self, task: &'static str, at: f64) {
+        self.last_success
+            .get_or_create(&TaskLabels { task })
+            .set(at);
     }
 }
 

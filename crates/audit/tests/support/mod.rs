@@ -200,6 +200,8 @@ pub fn grant() -> Grant {
         user_agent: request.user_agent,
         request_id: request.id,
         upstream_request_id: Some("req_upstream".to_owned()),
+        refresh_of: None,
+        superseded_by: None,
     }
 }
 

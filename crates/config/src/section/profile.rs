@@ -28,6 +28,14 @@ pub struct Profile {
     #[serde(default = "longest_expiry")]
     #[schemars(range(min = 10, max = 7200))]
     pub max_expires_after_seconds: u32,
+    /// Seconds after its end in which a client secret may still be refreshed.
+    #[serde(default = "default_grace")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub refresh_grace_seconds: u32,
+    /// Longest life of a client secret and all its refreshes, in seconds.
+    #[serde(default = "longest_lineage")]
+    #[schemars(range(min = 10, max = 86_400))]
+    pub max_lineage_seconds: u32,
     /// Longest live session in seconds (relay and call modes).
     #[serde(default = "default_session")]
     #[schemars(range(min = 1, max = 3600))]
@@ -148,6 +156,14 @@ fn default_expiry() -> u32 {
 
 fn longest_expiry() -> u32 {
     7200
+}
+
+fn default_grace() -> u32 {
+    10
+}
+
+fn longest_lineage() -> u32 {
+    4 * 3600
 }
 
 fn default_session() -> u64 {

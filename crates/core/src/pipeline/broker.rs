@@ -6,12 +6,16 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::steps::Authenticated;
 use crate::{
+    anomaly::{self, Anomaly, Watch},
     audit::{Action, AuditEvent, Outcome},
-    caller::{AuthFailure, Authentication, Presented},
+    caller::{AuthFailure, Authentication, Caller, Presented, Scheme},
     code::Code,
     hash::Hasher,
     policy::Policy,
-    ports::{AuditLog, Authenticator, Clock, Grants, Ids, Minter, Quotas},
+    ports::{
+        AuditLog, Authenticator, Clock, Grants, Ids, Interviews, Leases, Minter, Quotas,
+        Revocations,
+    },
     refusal::Refusal,
     request::RequestFacts,
 };
@@ -26,8 +30,14 @@ pub struct Parts {
     pub audit: Arc<dyn AuditLog>,
     /// Counts what callers use.
     pub quotas: Arc<dyn Quotas>,
+    /// Counts the grants each caller holds.
+    pub leases: Arc<dyn Leases>,
+    /// The interviews the app's backend registered.
+    pub interviews: Arc<dyn Interviews>,
     /// The registry of grants.
     pub grants: Arc<dyn Grants>,
+    /// What was withdrawn.
+    pub revocations: Arc<dyn Revocations>,
     /// Obtains secrets from OpenAI.
     pub minter: Arc<dyn Minter>,
     /// Tells the time.
@@ -46,6 +56,7 @@ pub struct Parts {
 pub struct Broker {
     pub(super) parts: Parts,
     policy: ArcSwap<Policy>,
+    pub(super) watch: Watch,
 }
 
 impl Broker {
@@ -53,7 +64,11 @@ impl Broker {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let policy = ArcSwap::new(parts.policy.clone());
-        Self { parts, policy }
+        Self {
+            parts,
+            policy,
+            watch: Watch::default(),
+        }
     }
 
     /// The rules in force.
@@ -79,6 +94,18 @@ impl Broker {
         &self.parts.grants
     }
 
+    /// The registered interviews.
+    #[must_use]
+    pub fn interviews(&self) -> &Arc<dyn Interviews> {
+        &self.parts.interviews
+    }
+
+    /// What was withdrawn.
+    #[must_use]
+    pub fn revocations(&self) -> &Arc<dyn Revocations> {
+        &self.parts.revocations
+    }
+
     /// The clock everything here goes by.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
@@ -95,16 +122,22 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`], recorded, when the request carries no credential or a bad
-    /// one.
+    /// A [`Refusal`], recorded, when the request carries no credential, a bad
+    /// one, or one that stands under a revocation.
     pub async fn authenticate(
         &self,
         request: Arc<RequestFacts>,
         presented: &Presented<'_>,
     ) -> Result<Authenticated<'_>, Refusal> {
+        let epoch = self.parts.revocations.epoch();
         match self.parts.authenticator.authenticate(presented).await {
             Authentication::Authenticated(caller) => {
-                Ok(Authenticated::new(self, request, Arc::new(caller)))
+                let caller = Arc::new(caller);
+                if let Some(hit) = self.caller_hit(&caller) {
+                    return Err(self.refuse_revoked(request, caller, &hit).await);
+                }
+                self.watch_subject(&request, &caller);
+                Ok(Authenticated::new(self, request, caller, epoch))
             }
             Authentication::Failed(failure) => Err(self.refuse_credential(request, failure).await),
             Authentication::NotRequested => {
@@ -147,10 +180,65 @@ impl Broker {
 
     /// Waits until a final record is durable, then gives the refusal back.
     pub(super) async fn recorded(&self, event: AuditEvent, refusal: Refusal) -> Refusal {
+        self.watch_refusal(&event, refusal.code);
         match self.parts.audit.append(event).await {
             Ok(_) => refusal,
             Err(error) => audit_unavailable(&error.to_string()),
         }
+    }
+}
+
+impl Broker {
+    /// Looks for a caller or an address that is refused again and again.
+    fn watch_refusal(&self, event: &AuditEvent, code: Code) {
+        let address = event.request.as_ref().and_then(|request| request.address);
+        let seen = self
+            .watch
+            .refused(code, event.caller.as_deref(), address, event.time);
+        if let Some((anomaly, about)) = seen {
+            self.tell(
+                anomaly,
+                &about,
+                event.request.as_ref(),
+                event.caller.as_ref(),
+            );
+        }
+    }
+
+    /// Looks for a subject that comes from many networks at once. A service is
+    /// expected to.
+    fn watch_subject(&self, request: &Arc<RequestFacts>, caller: &Arc<Caller>) {
+        if caller.scheme == Scheme::ApiKey {
+            return;
+        }
+        let now = self.parts.clock.now();
+        if self.watch.seen_from(caller, request.address, now) {
+            let about = format!("subject {}", caller.subject);
+            if self.watch.is_news(Anomaly::SubjectNetworks, &about, now) {
+                self.tell(
+                    Anomaly::SubjectNetworks,
+                    &about,
+                    Some(request),
+                    Some(caller),
+                );
+            }
+        }
+    }
+
+    /// Queues the record of an anomaly. Not awaited: the request's own record
+    /// comes after it and is durable only when this is.
+    pub(super) fn tell(
+        &self,
+        anomaly: Anomaly,
+        about: &str,
+        request: Option<&Arc<RequestFacts>>,
+        caller: Option<&Arc<Caller>>,
+    ) {
+        let now = self.parts.clock.now();
+        let mut event = AuditEvent::outcome(now, Action::Anomaly, Outcome::Success);
+        event.caller = caller.cloned();
+        event.facts = anomaly::facts(anomaly, about, request.map(|request| &**request));
+        drop(self.parts.audit.append(event));
     }
 }
 

@@ -18,7 +18,10 @@ impl AuditSlip<'_> {
     /// # Errors
     ///
     /// A [`Refusal`] when its id is taken, or store or trail can't be written.
-    pub async fn register(self, interview: Interview) -> Result<(InterviewStanding, bool), Refusal> {
+    pub async fn register(
+        self,
+        interview: Interview,
+    ) -> Result<(InterviewStanding, bool), Refusal> {
         let registered = self.broker.parts.interviews.register(&interview).await;
         let (standing, is_new) = match registered {
             Ok(Registration::New) => (fresh(interview), true),
@@ -40,10 +43,7 @@ impl AuditSlip<'_> {
     /// # Errors
     ///
     /// A [`Refusal`] when there is none, or store or trail can't be written.
-    pub async fn end_interview(
-        self,
-        id: &str,
-    ) -> Result<(InterviewStanding, Withdrawn), Refusal> {
+    pub async fn end_interview(self, id: &str) -> Result<(InterviewStanding, Withdrawn), Refusal> {
         let ended = match SessionId::new(id) {
             Ok(id) => self.end(id).await,
             Err(_) => Ok(None),

@@ -6,18 +6,20 @@ use super::{
     attempt::Attempt,
     broker::{Broker, audit_unavailable, outcome_of},
     issued::Issued,
+    refresh, revoked,
+    taken::Taken,
 };
 use crate::{
     audit::{Action, AuditEvent, Outcome, Phase},
     caller::Caller,
     code::Code,
     expiry,
-    grant::{Grant, GrantDraft, GrantState},
+    grant::{Grant, GrantDraft, GrantEvent, GrantState, RefreshOf},
     journal::Journal,
     permission::Permission,
     policy::{MintAsk, Terms},
-    ports::{MintFailure, MintOrder, MintedSecret, TakeError},
-    quota::{Exceeded, LimitState},
+    ports::{MintFailure, MintOrder, MintedSecret, StoreError, TakeError},
+    quota::Exceeded,
     refusal::Refusal,
     request::RequestFacts,
 };
@@ -27,6 +29,8 @@ pub struct Authenticated<'b> {
     broker: &'b Broker,
     request: Arc<RequestFacts>,
     caller: Arc<Caller>,
+    /// The revocations its sender was held against.
+    epoch: u64,
 }
 
 impl<'b> Authenticated<'b> {
@@ -34,11 +38,13 @@ impl<'b> Authenticated<'b> {
         broker: &'b Broker,
         request: Arc<RequestFacts>,
         caller: Arc<Caller>,
+        epoch: u64,
     ) -> Self {
         Self {
             broker,
             request,
             caller,
+            epoch,
         }
     }
 
@@ -54,6 +60,7 @@ impl<'b> Authenticated<'b> {
             broker: self.broker,
             request: self.request,
             caller: self.caller,
+            epoch: self.epoch,
             action,
         }
     }
@@ -62,9 +69,10 @@ impl<'b> Authenticated<'b> {
 /// A request that owes the trail its end.
 #[must_use = "a request's end is always recorded"]
 pub struct AuditSlip<'b> {
-    broker: &'b Broker,
-    request: Arc<RequestFacts>,
-    caller: Arc<Caller>,
+    pub(super) broker: &'b Broker,
+    pub(super) request: Arc<RequestFacts>,
+    pub(super) caller: Arc<Caller>,
+    epoch: u64,
     action: Action,
 }
 
@@ -82,9 +90,22 @@ impl<'b> AuditSlip<'b> {
     /// A [`Refusal`], recorded.
     pub async fn authorise(self, ask: &MintAsk) -> Result<Permit<'b>, Refusal> {
         let verdict = self.broker.policy().authorise(&self.caller, ask);
+        let verdict = verdict.and_then(|terms| self.not_revoked(terms));
         match verdict {
-            Ok(terms) => Ok(Permit { slip: self, terms }),
+            Ok(terms) => Ok(Permit {
+                slip: self,
+                terms,
+                of: None,
+            }),
             Err(refusal) => Err(self.refuse(refusal).await),
+        }
+    }
+
+    /// Lets terms pass that no revocation reaches.
+    pub(super) fn not_revoked(&self, terms: Terms) -> Result<Terms, Refusal> {
+        match self.broker.issue_hit(&self.caller, &terms) {
+            Some(hit) => Err(revoked::refusal(&hit)),
+            None => Ok(terms),
         }
     }
 
@@ -125,6 +146,25 @@ impl<'b> AuditSlip<'b> {
             .map_err(|error| audit_unavailable(&error.to_string()))
     }
 
+    /// Records that the request was done to a grant.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when the trail can't be written: the answer may not leave.
+    pub async fn done_to(
+        self,
+        grant: Arc<Grant>,
+        facts: Vec<(&'static str, String)>,
+    ) -> Result<(), Refusal> {
+        let mut event = self.event(Phase::Outcome, Outcome::Success);
+        event.grant = Some(grant);
+        event.facts = facts;
+        let durable = self.broker.parts.audit.append(event).await;
+        durable
+            .map(drop)
+            .map_err(|error| audit_unavailable(&error.to_string()))
+    }
+
     fn event(&self, phase: Phase, outcome: Outcome) -> AuditEvent {
         let mut event = AuditEvent::outcome(self.broker.parts.clock.now(), self.action, outcome);
         event.phase = phase;
@@ -136,8 +176,10 @@ impl<'b> AuditSlip<'b> {
 
 /// A request the rules allow.
 pub struct Permit<'b> {
-    slip: AuditSlip<'b>,
-    terms: Terms,
+    pub(super) slip: AuditSlip<'b>,
+    pub(super) terms: Terms,
+    /// The grant whose place the next one takes.
+    pub(super) of: Option<Arc<Grant>>,
 }
 
 impl<'b> Permit<'b> {
@@ -152,18 +194,17 @@ impl<'b> Permit<'b> {
     ///
     /// A [`Refusal`], recorded, when a limit is reached.
     pub async fn admit(self) -> Result<Admission<'b>, Refusal> {
-        let charges = self
-            .slip
-            .broker
-            .policy()
-            .charges(&self.slip.caller, &self.terms);
-        match self.slip.broker.parts.quotas.take(&charges).await {
-            Ok(limits) => Ok(Admission {
+        let policy = self.slip.broker.policy().clone();
+        let parts = &self.slip.broker.parts;
+        let (caller, of) = (&self.slip.caller, self.of.as_deref());
+        match Taken::take(parts, &policy, caller, &self.terms, of).await {
+            Ok(taken) => Ok(Admission {
                 slip: self.slip,
                 terms: self.terms,
-                limits,
+                of: self.of,
+                taken,
             }),
-            Err(error) => Err(self.slip.refuse(not_admitted(error)).await),
+            Err(refusal) => Err(self.slip.refuse(refusal).await),
         }
     }
 }
@@ -172,7 +213,8 @@ impl<'b> Permit<'b> {
 pub struct Admission<'b> {
     slip: AuditSlip<'b>,
     terms: Terms,
-    limits: Vec<LimitState>,
+    of: Option<Arc<Grant>>,
+    taken: Taken,
 }
 
 impl<'b> Admission<'b> {
@@ -196,7 +238,8 @@ impl<'b> Admission<'b> {
             Ok(minted) => Ok(Minted {
                 slip: self.slip,
                 terms: self.terms,
-                limits: self.limits,
+                of: self.of,
+                taken: self.taken,
                 attempt,
                 draft,
                 minted,
@@ -211,10 +254,9 @@ impl<'b> Admission<'b> {
     }
 
     fn draft(&self) -> GrantDraft {
-        let ids = &self.slip.broker.parts.ids;
         GrantDraft {
-            id: ids.grant_id(),
-            lineage: ids.lineage_id(),
+            id: self.taken.id.clone(),
+            lineage: self.taken.lineage.clone(),
             profile: self.terms.profile.name.clone(),
             session_id: self.terms.session_id.clone(),
             mode: self.terms.mode,
@@ -240,41 +282,62 @@ impl<'b> Admission<'b> {
 pub struct Minted<'b> {
     slip: AuditSlip<'b>,
     terms: Terms,
-    limits: Vec<LimitState>,
+    of: Option<Arc<Grant>>,
+    taken: Taken,
     attempt: Attempt,
     draft: Arc<GrantDraft>,
     minted: MintedSecret,
 }
 
 impl<'b> Minted<'b> {
-    /// Enters the grant into the registry.
+    /// Enters the grant into the registry; a refreshed one gives way to it.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`], recorded, when the registry can't keep it.
+    /// A [`Refusal`], recorded, when the registry can't keep it, or another
+    /// refresh of the same grant was faster.
     pub async fn record(self) -> Result<Recorded<'b>, Refusal> {
         let grant = Arc::new(self.grant());
-        let kept = self.slip.broker.parts.grants.record(&grant).await;
-        if let Err(error) = kept {
-            let refusal = Refusal::new(
-                Code::StoreUnavailable,
-                "The server can't keep its records, so it issues no credentials. Try again later.",
-            )
-            .internal(error.to_string());
-            let mut upstream = self.minted.upstream;
-            upstream.orphan_possible = true;
-            let durable = self
-                .attempt
-                .close(outcome_of(&refusal), None, upstream)
-                .await;
-            return Err(
-                durable.map_or_else(|error| audit_unavailable(&error.to_string()), |_| refusal)
-            );
+        match self.keep(&grant).await {
+            Ok(()) => Ok(Recorded {
+                minted: self,
+                grant,
+            }),
+            Err(refusal) => Err(self.withhold(refusal).await),
         }
-        Ok(Recorded {
-            minted: self,
-            grant,
-        })
+    }
+
+    async fn keep(&self, grant: &Grant) -> Result<(), Refusal> {
+        let grants = &self.slip.broker.parts.grants;
+        if let Some(of) = &self.of {
+            let first = grants.supersede(&of.id, &grant.id).await;
+            if !first.map_err(|error| not_kept(&error))? {
+                return Err(refresh::superseded());
+            }
+        }
+        let kept = grants.record(grant).await;
+        kept.map_err(|error| not_kept(&error))
+    }
+
+    /// Ends the attempt without its secret, which may live on unseen.
+    async fn withhold(self, refusal: Refusal) -> Refusal {
+        let mut upstream = self.minted.upstream;
+        upstream.orphan_possible = true;
+        let outcome = outcome_of(&refusal);
+        let durable = self.attempt.close(outcome, None, upstream).await;
+        durable.map_or_else(|error| audit_unavailable(&error.to_string()), |_| refusal)
+    }
+
+    /// What was revoked since the request was let in, where it reaches this.
+    fn revoked_meanwhile(&self, grant: &Grant) -> Option<Refusal> {
+        let Self { slip, terms, .. } = self;
+        let over = self.taken.interview_over(&slip.broker.parts, terms);
+        if over.is_some() || slip.broker.parts.revocations.epoch() == slip.epoch {
+            return over;
+        }
+        let hit = slip.broker.issue_hit(&slip.caller, terms);
+        let hit = hit.or_else(|| slip.broker.grant_hit(grant));
+        hit.map(|hit| revoked::refusal(&hit))
     }
 
     fn grant(&self) -> Grant {
@@ -299,6 +362,11 @@ impl<'b> Minted<'b> {
             user_agent: self.slip.request.user_agent.clone(),
             request_id: self.slip.request.id.clone(),
             upstream_request_id: self.minted.upstream.request_id.clone(),
+            refresh_of: self.of.as_ref().map(|of| RefreshOf {
+                grant: of.id.clone(),
+                lineage_started_at: of.lineage_started_at(),
+            }),
+            superseded_by: None,
         }
     }
 }
@@ -314,11 +382,16 @@ impl Recorded<'_> {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] when the trail can't be written.
+    /// A [`Refusal`] when the trail can't be written, or the caller, the
+    /// profile or the lineage was revoked since the request was let in.
     pub async fn close_audit(self) -> Result<Issued, Refusal> {
+        if let Some(refusal) = self.minted.revoked_meanwhile(&self.grant) {
+            return Err(self.give_up(refusal).await);
+        }
         let Minted {
+            slip,
             terms,
-            limits,
+            taken,
             attempt,
             minted,
             ..
@@ -327,6 +400,7 @@ impl Recorded<'_> {
             .close(Outcome::Success, Some(self.grant.clone()), minted.upstream)
             .await;
         closed.map_err(|error| audit_unavailable(&error.to_string()))?;
+        let limits = taken.keep(&slip.broker.parts, self.grant.expires_at);
         Ok(Issued {
             grant: self.grant,
             secret: minted.secret,
@@ -337,9 +411,29 @@ impl Recorded<'_> {
             limits,
         })
     }
+
+    /// Withholds the secret of a grant that was revoked before it left.
+    async fn give_up(self, refusal: Refusal) -> Refusal {
+        let grants = &self.minted.slip.broker.parts.grants;
+        // The registry's word comes second: the trail says the secret never left.
+        let applied = grants.apply(&self.grant.id, GrantEvent::Revoke).await;
+        let refusal = match applied {
+            Ok(_) => refusal,
+            Err(error) => not_kept(&error),
+        };
+        self.minted.withhold(refusal).await
+    }
 }
 
-fn not_admitted(error: TakeError) -> Refusal {
+fn not_kept(error: &StoreError) -> Refusal {
+    Refusal::new(
+        Code::StoreUnavailable,
+        "The server can't keep its records, so it issues no credentials. Try again later.",
+    )
+    .internal(error.to_string())
+}
+
+pub(super) fn not_admitted(error: TakeError) -> Refusal {
     match error {
         TakeError::Exceeded(exceeded) => rate_limited(exceeded),
         TakeError::Store(error) => Refusal::new(

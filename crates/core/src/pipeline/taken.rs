@@ -57,6 +57,14 @@ impl Taken {
         })
     }
 
+    /// The refusal where the interview ended since the grant was counted.
+    pub(super) fn interview_over(&self, parts: &Parts, terms: &Terms) -> Option<Refusal> {
+        self.interview.as_ref()?;
+        let id = terms.session_id.as_ref()?;
+        let open = parts.interviews.is_open(id, parts.clock.now());
+        (!open).then(interview::over)
+    }
+
     /// Keeps everything: the grant is issued and lives until then.
     pub(super) fn keep(self, parts: &Parts, expires_at: Timestamp) -> Vec<LimitState> {
         if let Some(hold) = self.interview {

@@ -20,20 +20,24 @@ use hallpass_core::{
     audit::{AuditEvent, Outcome, Phase, UpstreamFacts},
     caller::{AuthFailure, Authentication, Caller, Presented, Scheme},
     code::Code,
-    grant::{Grant, Mode},
+    grant::{Grant, GrantEvent, Mode},
     hash::{InstallKey, Purpose},
-    ids::{CredentialId, GrantId, ProfileName, RequestId, RoleName, SessionId, Subject},
+    ids::{
+        CredentialId, GrantId, ProfileName, RequestId, RevocationId, RoleName, SessionId, Subject,
+    },
     overrides::MemberPath,
     pipeline::{Broker, Parts},
     policy::Policy,
     ports::{
         AuditLog, AuditReceipt, AuditUnavailable, Authenticator, Clock, GrantFilter, Grants, Ids,
-        MintFailure, MintOrder, MintedSecret, Minter, OwnedFuture, Quotas, StoreError, TakeError,
+        MintFailure, MintOrder, MintedSecret, Minter, OwnedFuture, Quotas, Revocations, StoreError,
+        TakeError, Withdrawn,
     },
-    profile::{Profile, SessionConfig},
+    profile::{Profile, RefreshRules, SessionConfig},
     quota::{Charge, Exceeded, LimitState},
     refusal::Refusal,
     request::RequestFacts,
+    revocation::{Hit, InForce, Lifted, Question, Revocation, Scope},
     role::{ProfileRule, Role, RoleLimits},
     secret::ClientSecret,
 };
@@ -96,6 +100,7 @@ impl World {
             audit: audit.clone(),
             quotas,
             grants: grants.clone(),
+            revocations: Arc::new(FakeRevocations::default()),
             minter: minter.clone(),
             clock: clock.clone(),
             ids: Arc::new(CountingIds::default()),
@@ -359,6 +364,116 @@ impl Grants for FakeGrants {
         });
         Ok(wanted.take(filter.limit).cloned().collect())
     }
+
+    async fn apply(&self, id: &GrantId, event: GrantEvent) -> Result<Option<Grant>, StoreError> {
+        self.reached().await?;
+        let mut kept = lock(&self.kept);
+        let found = kept.iter_mut().find(|grant| grant.id == *id);
+        Ok(found.map(|grant| {
+            grant.state = grant.state.after(event);
+            grant.clone()
+        }))
+    }
+
+    async fn supersede(&self, id: &GrantId, successor: &GrantId) -> Result<bool, StoreError> {
+        self.reached().await?;
+        let mut kept = lock(&self.kept);
+        let found = kept.iter_mut().find(|grant| grant.id == *id);
+        Ok(found.is_some_and(|grant| {
+            let first = grant.superseded_by.is_none();
+            grant.superseded_by.get_or_insert_with(|| successor.clone());
+            first
+        }))
+    }
+
+    async fn withdraw(&self, scope: &Scope, now: Timestamp) -> Result<Withdrawn, StoreError> {
+        self.reached().await?;
+        let mut withdrawn = Withdrawn::default();
+        let mut kept = lock(&self.kept);
+        for grant in kept.iter_mut().filter(|grant| scope.covers(grant)) {
+            let after = grant.state_at(now).after(GrantEvent::Revoke);
+            withdrawn.revoked += u64::from(after != grant.state);
+            grant.state = after;
+            if grant.mode == Mode::Direct && grant.expires_at > now {
+                withdrawn.unexpired += 1;
+                let until = withdrawn.unexpired_until.max(Some(grant.expires_at));
+                withdrawn.unexpired_until = until;
+            }
+        }
+        Ok(withdrawn)
+    }
+
+    async fn expire(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut kept = lock(&self.kept);
+        let due = kept
+            .iter_mut()
+            .filter(|grant| grant.state_at(now) != grant.state);
+        Ok(due
+            .take(limit)
+            .map(|grant| grant.state = grant.state_at(now))
+            .count())
+    }
+
+    async fn prune(&self, before: Timestamp, _limit: usize) -> Result<usize, StoreError> {
+        let mut kept = lock(&self.kept);
+        let all = kept.len();
+        kept.retain(|grant| grant.created_at >= before || !grant.state.is_final());
+        Ok(all - kept.len())
+    }
+}
+
+/// Revocations in memory.
+#[derive(Default)]
+pub struct FakeRevocations {
+    in_force: Mutex<InForce>,
+    history: Mutex<Vec<Revocation>>,
+    epoch: AtomicU64,
+}
+
+#[async_trait]
+impl Revocations for FakeRevocations {
+    fn check(&self, question: &Question<'_>) -> Option<Hit> {
+        lock(&self.in_force).check(question)
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    async fn add(&self, revocation: &Revocation) -> Result<Revocation, StoreError> {
+        let mut in_force = lock(&self.in_force);
+        let mut history = lock(&self.history);
+        if let Some(id) = in_force.of(&revocation.scope) {
+            let known = history.iter().find(|known| known.id == *id);
+            return Ok(known.unwrap().clone());
+        }
+        in_force.insert(revocation.id.clone(), &revocation.scope);
+        history.push(revocation.clone());
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        Ok(revocation.clone())
+    }
+
+    async fn lift(
+        &self,
+        id: &RevocationId,
+        end: &Lifted,
+    ) -> Result<Option<Revocation>, StoreError> {
+        let mut history = lock(&self.history);
+        let found = history.iter_mut().find(|known| known.id == *id);
+        Ok(found.map(|known| {
+            lock(&self.in_force).remove(&known.scope);
+            known.lifted.get_or_insert_with(|| end.clone());
+            self.epoch.fetch_add(1, Ordering::SeqCst);
+            known.clone()
+        }))
+    }
+
+    async fn list(&self, lifted_too: bool, limit: usize) -> Result<Vec<Revocation>, StoreError> {
+        let history = lock(&self.history);
+        let asked = history.iter().rev();
+        let asked = asked.filter(|known| lifted_too || known.lifted.is_none());
+        Ok(asked.take(limit).cloned().collect())
+    }
 }
 
 /// Limits that are never, or always, reached, or can't be told.
@@ -561,6 +676,7 @@ pub fn profile(name: &str, session: Value) -> Profile {
         echo: Vec::new(),
         session: SessionConfig::new(session).unwrap(),
         per_minute: None,
+        refresh: RefreshRules::default(),
     }
 }
 

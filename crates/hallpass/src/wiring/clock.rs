@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn no_random_bytes_are_given_twice() {
-        let ids: HashSet<_> = (0..10_000).map(|_| SystemIds.grant_id()).collect();
+        let ids: HashSet<_> = (0..10_000).map(|_| SystemIds.grant_id(now())).collect();
         assert_eq!(ids.len(), 10_000);
         let mut large = [0; 3 * POOL];
         SystemIds.fill(&mut large);

@@ -16,7 +16,11 @@ const PER_ADDRESS: u32 = 600;
 /// Where no limit is set, this machine's own addresses are spared: what comes
 /// from them is a proxy or a backend that speaks for many. A limit that is set
 /// holds for all.
-pub(crate) fn watch(limits: &section::Limits, broker: Arc<Broker>, tasks: &Tasks) -> Arc<FrontGuard> {
+pub(crate) fn watch(
+    limits: &section::Limits,
+    broker: Arc<Broker>,
+    tasks: &Tasks,
+) -> Arc<FrontGuard> {
     let guard = Arc::new(FrontGuard::new(FrontLimits {
         per_address_per_minute: limits.per_address_per_minute.unwrap_or(PER_ADDRESS),
         spare_loopback: limits.per_address_per_minute.is_none(),

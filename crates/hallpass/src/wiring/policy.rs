@@ -9,7 +9,7 @@ use hallpass_core::{
     overrides::MemberPath,
     permission::PermissionRule,
     policy::Policy,
-    profile::{Profile, SessionConfig, SessionKind},
+    profile::{Profile, RefreshRules, SessionConfig, SessionKind},
     role::{ProfileRule, Role, RoleLimits},
 };
 
@@ -66,6 +66,10 @@ fn profile(name: &str, section: &section::Profile) -> Result<Profile, Stop> {
         echo: section.echo.clone(),
         session,
         per_minute: section.limits.per_minute,
+        refresh: RefreshRules {
+            grace_seconds: section.refresh_grace_seconds,
+            max_lineage_seconds: section.max_lineage_seconds,
+        },
     })
 }
 
@@ -103,6 +107,7 @@ fn role(name: &str, section: &section::Role) -> Result<Role, Stop> {
             per_minute: section.limits.per_minute,
             per_hour: section.limits.per_hour,
             per_day: section.limits.per_day,
+            concurrent_grants: section.limits.concurrent_grants,
         },
     })
 }

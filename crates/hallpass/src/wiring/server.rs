@@ -7,20 +7,24 @@ use hallpass_config::{Config, Loaded, section};
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
     hash::Purpose,
+    key_issuer::KeyIssuer,
     pipeline::{Broker, Parts},
     ports::AuditLog,
 };
 use hallpass_http::{App, AppParts, Origins, serve::tls::TlsReloader};
-use hallpass_store_memory::MemoryQuotas;
-use hallpass_store_sqlite::{Database, Flusher, SqliteGrants, SqliteKeys};
+use hallpass_store_memory::{MemoryLeases, MemoryQuotas};
+use hallpass_store_sqlite::{
+    Database, SqliteGrants, SqliteInterviews, SqliteKeys, SqliteRevocations,
+};
 use hallpass_telemetry::{LogFormat, LogGuard, LogSettings, Metrics};
 
 use super::{
     authentication,
     clock::{SystemClock, SystemIds, now},
     follow::{self, FollowedTrail},
-    install,
+    guard, install,
     keyring::DATABASE,
+    life,
     lifecycle::{Stopping, Tasks},
     listener::{self, Listener},
     observed::{self, ObservedMinter, TrailMetrics},
@@ -107,12 +111,18 @@ impl Server {
 
         let died = tokio_util::sync::CancellationToken::new();
         let tasks = Tasks::new(died.clone());
-        let flusher = Flusher::new(grants.clone(), trail.clone());
-        tasks.spawn("grant-flusher", |stop| {
-            flusher.run(async move { stop.cancelled().await })
-        });
+        life::start(config, &grants, &trail, &metrics, &tasks);
+        let revocations = SqliteRevocations::load(database.clone()).await?;
         let key_hasher = install_key.hasher(Purpose::ApiKey);
+        let issuer = KeyIssuer::new(
+            keys.clone(),
+            key_hasher.clone(),
+            clock.clone(),
+            Arc::new(SystemIds),
+        );
         let chain = authentication::chain(config, clock.clone(), keys, key_hasher, &tasks).await?;
+        let interviews = SqliteInterviews::load(database.clone(), now()).await?;
+        let leases = MemoryLeases::with(grants.held(now()).await?);
 
         let section = config
             .upstream
@@ -131,7 +141,10 @@ impl Server {
             policy: rules,
             audit: trail.clone(),
             quotas: Arc::new(MemoryQuotas::default()),
+            leases: Arc::new(leases),
+            interviews: Arc::new(interviews),
             grants: grants.clone(),
+            revocations: Arc::new(revocations),
             minter: minter.clone(),
             clock,
             ids: Arc::new(SystemIds),
@@ -141,8 +154,11 @@ impl Server {
         }));
 
         let certificate = certificate(&config.server, &tasks)?;
+        let guard = guard::watch(&config.limits, broker.clone(), &tasks);
         let app = App::new(AppParts {
             broker,
+            guard,
+            keys: Arc::new(issuer),
             metrics,
             health: Arc::new(observed::Parts { minter, grants }),
             origins: origins(config, &extras)?,

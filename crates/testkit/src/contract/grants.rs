@@ -56,6 +56,8 @@ pub fn grant(number: u8, second: i64) -> Grant {
         user_agent: Some("a page \"é\"".to_owned()),
         request_id: RequestId::from_random([number; 16]),
         upstream_request_id: Some("req_upstream".to_owned()),
+        refresh_of: None,
+        superseded_by: None,
     }
 }
 

@@ -1,0 +1,191 @@
+//! Revoking, lifting, and what a page reports of its session.
+
+use std::sync::Arc;
+
+use super::steps::AuditSlip;
+use crate::{
+    anomaly::{self, Anomaly},
+    code::Code,
+    grant::{Grant, GrantEvent},
+    ids::RevocationId,
+    ports::{StoreError, Withdrawn},
+    quota::{Charge, Rate},
+    refusal::Refusal,
+    revocation::{Lifted, Revocation, Scope},
+};
+
+/// Reports of one caller a minute; a page sends a handful an hour.
+const REPORTS: Rate = Rate::per_minute(120);
+
+/// A revocation in force, and what it did.
+#[derive(Debug, Clone)]
+pub struct Withdrawal {
+    /// The revocation.
+    pub revocation: Revocation,
+    /// Whether it is new; false where one of the same scope was in force.
+    pub is_new: bool,
+    /// What it did to grants.
+    pub withdrawn: Withdrawn,
+}
+
+impl AuditSlip<'_> {
+    /// Puts a revocation in force, revokes the grants it reaches, and records
+    /// both.
+    ///
+    /// It is in force before it is recorded: where the trail can't be written
+    /// it blocks all the same, and asking again records it.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when store or trail can't be written.
+    pub async fn revoke(self, scope: Scope, reason: Option<String>) -> Result<Withdrawal, Refusal> {
+        let done = self.withdraw(scope, reason).await;
+        let withdrawal = match done {
+            Ok(withdrawal) => withdrawal,
+            Err(error) => return Err(self.refuse(not_stored(&error)).await),
+        };
+        let facts = facts_of(&withdrawal);
+        self.done(facts).await?;
+        Ok(withdrawal)
+    }
+
+    async fn withdraw(
+        &self,
+        scope: Scope,
+        reason: Option<String>,
+    ) -> Result<Withdrawal, StoreError> {
+        let parts = &self.broker.parts;
+        let now = parts.clock.now();
+        let asked = Revocation {
+            id: parts.ids.revocation_id(),
+            scope,
+            reason,
+            created_at: now,
+            created_by: self.caller.subject.clone(),
+            lifted: None,
+        };
+        let revocation = parts.revocations.add(&asked).await?;
+        let withdrawn = parts.grants.withdraw(&revocation.scope, now).await?;
+        Ok(Withdrawal {
+            is_new: revocation.id == asked.id,
+            revocation,
+            withdrawn,
+        })
+    }
+
+    /// Takes a revocation out of force.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when there is none, or store or trail can't be written.
+    pub async fn lift(self, id: &str) -> Result<Revocation, Refusal> {
+        let parts = &self.broker.parts;
+        let end = Lifted {
+            at: parts.clock.now(),
+            by: self.caller.subject.clone(),
+        };
+        let lifted = match RevocationId::new(id) {
+            Ok(id) => parts.revocations.lift(&id, &end).await,
+            Err(_) => Ok(None),
+        };
+        match lifted {
+            Ok(Some(revocation)) => {
+                self.done(scope_facts(&revocation)).await?;
+                Ok(revocation)
+            }
+            Ok(None) => {
+                let none = Refusal::new(Code::NotFound, "There is no such revocation.");
+                Err(self.refuse(none).await)
+            }
+            Err(error) => Err(self.refuse(not_stored(&error)).await),
+        }
+    }
+
+    /// Keeps what a page reports of its own session, and moves the grant on.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`], recorded, when reports come too fast or nothing can be
+    /// written.
+    pub async fn reported(
+        self,
+        grant: Grant,
+        event: Option<GrantEvent>,
+        facts: Vec<(&'static str, String)>,
+    ) -> Result<Arc<Grant>, Refusal> {
+        let charge = Charge {
+            name: "caller-reports",
+            key: format!("caller-reports:{}", self.caller.subject),
+            rate: REPORTS,
+        };
+        if let Err(error) = self.broker.parts.quotas.take(&[charge]).await {
+            return Err(self.refuse(super::steps::not_admitted(error)).await);
+        }
+        self.watch_networks(&grant);
+        let moved = match event {
+            Some(event) => self.broker.parts.grants.apply(&grant.id, event).await,
+            None => Ok(None),
+        };
+        let grant = match moved {
+            Ok(moved) => Arc::new(moved.unwrap_or(grant)),
+            Err(error) => return Err(self.refuse(not_stored(&error)).await),
+        };
+        self.done_to(grant.clone(), facts).await?;
+        Ok(grant)
+    }
+
+    /// Looks at the network a grant is used from.
+    pub(super) fn watch_networks(&self, grant: &Grant) {
+        let (Some(first), Some(now)) = (grant.address, self.request.address) else {
+            return;
+        };
+        if anomaly::network(first) != anomaly::network(now) {
+            self.report(Anomaly::GrantNetworks, &grant.lineage.to_string());
+        }
+    }
+
+    /// Records something that looks like an attack; not more often than it
+    /// helps.
+    pub(super) fn report(&self, anomaly: Anomaly, about: &str) {
+        let now = self.broker.parts.clock.now();
+        if self.broker.watch.is_news(anomaly, about, now) {
+            let (request, caller) = (Some(&self.request), Some(&self.caller));
+            self.broker.tell(anomaly, about, request, caller);
+        }
+    }
+}
+
+fn facts_of(withdrawal: &Withdrawal) -> Vec<(&'static str, String)> {
+    let Withdrawal {
+        revocation,
+        is_new,
+        withdrawn,
+    } = withdrawal;
+    let mut facts = scope_facts(revocation);
+    facts.extend(revocation.reason.clone().map(|reason| ("reason", reason)));
+    facts.push(("new", is_new.to_string()));
+    facts.push(("revoked", withdrawn.revoked.to_string()));
+    facts.push(("ended", withdrawn.ended.to_string()));
+    facts.push(("unexpired_secrets", withdrawn.unexpired.to_string()));
+    let until = withdrawn.unexpired_until;
+    facts.extend(until.map(|until| ("unexpired_until", until.to_string())));
+    facts
+}
+
+fn scope_facts(revocation: &Revocation) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("revocation", revocation.id.to_string()),
+        ("kind", revocation.scope.kind().to_string()),
+    ];
+    let target = revocation.scope.target();
+    facts.extend(target.map(|target| ("target", target)));
+    facts
+}
+
+fn not_stored(error: &StoreError) -> Refusal {
+    Refusal::new(
+        Code::StoreUnavailable,
+        "The server can't keep its records. Try again; nothing is done twice.",
+    )
+    .internal(error.to_string())
+}

@@ -1,0 +1,193 @@
+//! What happens to grants after they were made.
+
+use std::sync::Arc;
+
+use hallpass_core::{
+    Timestamp,
+    grant::{Grant, GrantState},
+    ids::GrantId,
+    ports::{StoreError, Withdrawn},
+    revocation::Scope,
+};
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use crate::{
+    database::store_error,
+    grant_rows::{id_bytes, lineage_bytes},
+    grants::SqliteGrants,
+};
+
+/// No secret of OpenAI's lives longer, in milliseconds: two hours, and an hour
+/// for clocks that differ.
+pub(crate) const LONGEST_SECRET: i64 = 3 * 3600 * 1000;
+
+impl SqliteGrants {
+    /// Changes one grant; the grant afterwards, and what `change` said.
+    pub(crate) async fn change(
+        &self,
+        id: &GrantId,
+        change: impl FnOnce(&mut Grant) -> bool + Send,
+    ) -> Result<Option<(Arc<Grant>, bool)>, StoreError> {
+        let _turn = self.turn.lock().await;
+        let pending = self.pending().find(id).cloned();
+        let known = match pending {
+            Some(grant) => Some(grant),
+            None => self.stored(id).await?.map(Arc::new),
+        };
+        let Some(mut grant) = known else {
+            return Ok(None);
+        };
+        let changed = change(Arc::make_mut(&mut grant));
+        if changed {
+            self.put(grant.clone());
+        }
+        Ok(Some((grant, changed)))
+    }
+
+    /// Revokes what a scope reaches, in the file when this returns.
+    pub(crate) async fn withdraw_all(
+        &self,
+        scope: &Scope,
+        now: Timestamp,
+    ) -> Result<Withdrawn, StoreError> {
+        let _turn = self.turn.lock().await;
+        let mut settled = self.settle(&self.database.pool).await?;
+        let at = now.as_millisecond();
+        let mut live = QueryBuilder::new(
+            "SELECT COUNT(*) AS revoked, COALESCE(SUM(mode <> 'direct'), 0) AS ended \
+             FROM grants WHERE due_at > ",
+        );
+        live.push_bind(at);
+        push_scope(&mut live, scope);
+        let live = live.build().fetch_one(&mut *settled.transaction).await;
+        let live = live.map_err(store_error)?;
+
+        let mut update = QueryBuilder::new("UPDATE grants SET due_at = NULL, state = ");
+        update.push_bind(i64::from(GrantState::Revoked.rank()));
+        update.push(" WHERE due_at > ").push_bind(at);
+        push_scope(&mut update, scope);
+        let updated = update.build().execute(&mut *settled.transaction).await;
+        updated.map_err(store_error)?;
+
+        let mut unexpired = unexpired(at);
+        push_scope(&mut unexpired, scope);
+        let left = unexpired.build().fetch_one(&mut *settled.transaction).await;
+        let left = left.map_err(store_error)?;
+        settled.commit().await?;
+        let until: Option<i64> = left.try_get("until").map_err(store_error)?;
+        Ok(Withdrawn {
+            revoked: count(&live, "revoked")?,
+            ended: count(&live, "ended")?,
+            unexpired: count(&left, "unexpired")?,
+            unexpired_until: until.and_then(|millis| Timestamp::from_millisecond(millis).ok()),
+        })
+    }
+
+    /// Moves on what is due; how many grants that were.
+    pub(crate) async fn expire_due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        if !self.take_due(now) {
+            return Ok(0);
+        }
+        let moved = self.expire_now(now, limit).await;
+        if moved.is_err() {
+            self.due_no_later(i64::MIN);
+        }
+        moved
+    }
+
+    async fn expire_now(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let _turn = self.turn.lock().await;
+        let mut settled = self.settle(&self.database.behind).await?;
+        let moved = sqlx::query(EXPIRE)
+            .bind(now.as_millisecond())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .execute(&mut *settled.transaction)
+            .await
+            .map_err(store_error)?;
+        let next = sqlx::query(NEXT_DUE)
+            .fetch_one(&mut *settled.transaction)
+            .await
+            .map_err(store_error)?;
+        settled.commit().await?;
+        let next: Option<i64> = next.try_get("next").map_err(store_error)?;
+        self.due_no_later(next.unwrap_or(i64::MAX));
+        Ok(usize::try_from(moved.rows_affected()).unwrap_or(usize::MAX))
+    }
+
+    /// Removes what ended and was made before a time; how many that were.
+    pub(crate) async fn forget(
+        &self,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let _writer = self.writer.lock().await;
+        let removed = sqlx::query(FORGET)
+            .bind(before.as_millisecond())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .execute(&self.database.behind)
+            .await
+            .map_err(store_error)?;
+        Ok(usize::try_from(removed.rows_affected()).unwrap_or(usize::MAX))
+    }
+}
+
+/// Active becomes expired, connected ended.
+pub(crate) const EXPIRE: &str = "UPDATE grants SET state = CASE state WHEN 0 THEN 2 ELSE 3 END, due_at = NULL \
+     WHERE rowid IN (SELECT rowid FROM grants WHERE due_at <= ? ORDER BY due_at LIMIT ?)";
+
+pub(crate) const NEXT_DUE: &str = "SELECT MIN(due_at) AS next FROM grants WHERE due_at IS NOT NULL";
+
+pub(crate) const FORGET: &str = "DELETE FROM grants WHERE rowid IN \
+     (SELECT rowid FROM grants WHERE created_at < ? AND due_at IS NULL ORDER BY created_at LIMIT ?)";
+
+/// Secrets of OpenAI's that still open sessions, whatever became of the grant.
+fn unexpired(at: i64) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(
+        "SELECT COUNT(*) AS unexpired, MAX(expires_at) AS until FROM grants \
+         WHERE mode = 'direct' AND created_at > ",
+    );
+    query.push_bind(at - LONGEST_SECRET);
+    query.push(" AND expires_at > ").push_bind(at);
+    query
+}
+
+fn push_scope(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
+    match scope {
+        Scope::All => {}
+        Scope::Before(time) => {
+            query
+                .push(" AND created_at < ")
+                .push_bind(time.as_millisecond());
+        }
+        Scope::Grant(id) => drop(query.push(" AND id = ").push_bind(id_bytes(id))),
+        Scope::Lineage(id) => {
+            let bytes = lineage_bytes(id);
+            query.push(" AND (lineage = ").push_bind(bytes.clone());
+            query
+                .push(" OR (lineage IS NULL AND id = ")
+                .push_bind(bytes)
+                .push("))");
+        }
+        Scope::Key(id) => push_text(query, "credential", id.as_str()),
+        Scope::Profile(name) => push_text(query, "profile", name.as_str()),
+        Scope::Session(id) => push_text(query, "session_id", id.as_str()),
+        Scope::Subject(subject) => push_text(query, "subject", subject.as_str()),
+    }
+}
+
+fn push_text(query: &mut QueryBuilder<Sqlite>, column: &str, text: &str) {
+    query
+        .push(" AND ")
+        .push(column)
+        .push(" = ")
+        .push_bind(text.to_owned());
+}
+
+fn count(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<u64, StoreError> {
+    let count: i64 = row.try_get(column).map_err(store_error)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
