@@ -90,7 +90,7 @@ async fn all_are_answered_and_every_record_agrees() {
         assert_eq!(seen["secret_last_four"], last4);
         assert_eq!(outcome.grant()["secret_last4"], last4);
         assert_eq!(outcome.grant()["upstream_request_id"], seen["request_id"]);
-        assert_eq!(outcome.grant()["expires_at"].as_str().is_some(), true);
+        assert!(outcome.grant()["expires_at"].is_string());
     }
     assert_eq!(dev.trail().verified()["verdict"], "whole");
     let lines = dev.trail().lines().concat();

@@ -114,8 +114,11 @@ fn a_server_whose_certificate_is_bad_does_not_start() {
     let key = format!("sk-{}", random_hex(16));
     let tls = "[server.tls]\ncert_file = \"cert.pem\"\nkey_file = \"key.pem\"\n";
     let site = Site::new("http://127.0.0.1:9", &key, tls);
-    site.api_key("service", "svc");
-    let run = site.run(&["serve"]);
-    assert_eq!(run.code, 2, "{}", run.err);
-    assert!(run.err.contains("cert.pem"), "{}", run.err);
+    let missing = site.run(&["serve"]);
+    std::fs::write(site.path("cert.pem"), "no certificate").unwrap();
+    std::fs::write(site.path("key.pem"), "no key").unwrap();
+    for run in [missing, site.run(&["serve"])] {
+        assert_eq!(run.code, 2, "{}", run.err);
+        assert!(run.err.contains("cert"), "{}", run.err);
+    }
 }

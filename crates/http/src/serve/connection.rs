@@ -231,7 +231,8 @@ impl<'c> Watch<'c> {
     }
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.armed {
+        // The order to finish used the waker up; the order to cut needs it again.
+        if !self.armed || self.told_to_finish {
             self.activity.register(cx.waker());
         }
         if self.activity.must_stop_now() {

@@ -63,6 +63,21 @@ async fn a_hard_stop_drops_what_is_under_way() {
 }
 
 #[tokio::test]
+async fn a_hard_stop_reaches_a_connection_that_was_told_to_finish() {
+    let server = start(limits()).await;
+    let mut stream = in_flight(&server).await;
+    server.shutdown.soft.cancel();
+    // One thread runs all, so the connection has its turn and hears of it.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    server.shutdown.hard.cancel();
+    assert_eq!(read_to_close(&mut stream).await, "");
+    let report = server.report().await;
+    assert_eq!((report.cut, report.counts.open), (1, 0));
+}
+
+#[tokio::test]
 async fn a_hard_stop_alone_suffices() {
     let server = start(limits()).await;
     let mut stream = in_flight(&server).await;

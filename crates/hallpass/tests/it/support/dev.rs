@@ -126,11 +126,6 @@ impl Dev {
     pub(crate) async fn upstream_log(&self) -> Vec<Value> {
         super::sim::log(&self.client, &self.file.upstream_url).await
     }
-
-    /// Makes the simulator fail.
-    pub(crate) async fn fault(&self, fault: Value) {
-        super::sim::fault(&self.client, &self.file.upstream_url, fault).await;
-    }
 }
 
 /// Where a server in this directory keeps its records.

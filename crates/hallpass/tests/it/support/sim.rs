@@ -7,7 +7,8 @@ use super::{Process, Stream, binary, send};
 
 /// A running simulator that takes one key.
 pub(crate) struct Sim {
-    pub(crate) process: Process,
+    /// Ends when it is dropped.
+    _process: Process,
     /// Its address, without a path.
     pub(crate) url: String,
 }
@@ -23,7 +24,10 @@ impl Sim {
             let (_, rest) = line.split_once("http://")?;
             Some(format!("http://{}", rest.split_once('/')?.0))
         });
-        Self { process, url }
+        Self {
+            _process: process,
+            url,
+        }
     }
 }
 

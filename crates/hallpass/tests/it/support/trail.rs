@@ -101,9 +101,4 @@ impl Record {
     pub(crate) fn upstream_request(&self) -> &str {
         self.ours("upstream")["request_id"].as_str().unwrap_or("")
     }
-
-    /// Who did it.
-    pub(crate) fn subject(&self) -> &str {
-        self.0["actor"]["user"]["uid"].as_str().unwrap_or("")
-    }
 }
