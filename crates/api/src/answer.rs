@@ -180,24 +180,37 @@ pub struct GrantAnswer {
     pub refresh_after: i64,
     /// The last four characters of its secret.
     pub secret_last4: String,
+    /// The grant that took its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
+    /// What only operators read.
+    #[serde(flatten)]
+    pub origin: Option<GrantOrigin>,
+}
+
+/// Where a grant came from; on the admin listener only.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GrantOrigin {
+    /// The credential it was issued to.
+    pub credential: String,
+    /// The address it was asked for from.
+    pub address: Option<String>,
+    /// What the request said it was sent by.
+    pub user_agent: Option<String>,
+    /// The request that made it.
+    pub request_id: String,
+    /// OpenAI's id of the request that minted its secret.
+    pub upstream_request_id: Option<String>,
 }
 
 impl GrantAnswer {
     /// The grant as it stands at a moment: a due one reads as expired.
     #[must_use]
     pub fn at(grant: &Grant, now: Timestamp) -> Self {
-        use hallpass_core::grant::GrantState;
-
-        let due = grant.state == GrantState::Active && grant.expires_at <= now;
-        let state = if due {
-            GrantState::Expired
-        } else {
-            grant.state
-        };
         Self {
             id: grant.id.to_string(),
             lineage: grant.lineage.to_string(),
-            state: state.into(),
+            state: grant.state_at(now).into(),
             subject: grant.subject.to_string(),
             profile: grant.profile.to_string(),
             mode: grant.mode.into(),
@@ -206,6 +219,24 @@ impl GrantAnswer {
             expires_at: grant.expires_at.as_second(),
             refresh_after: grant.refresh_after.as_second(),
             secret_last4: grant.secret_last4.clone(),
+            superseded_by: grant.superseded_by.as_ref().map(ToString::to_string),
+            origin: None,
+        }
+    }
+
+    /// The same with what only operators read.
+    #[must_use]
+    pub fn in_full(grant: &Grant, now: Timestamp) -> Self {
+        let origin = GrantOrigin {
+            credential: grant.credential.to_string(),
+            address: grant.address.map(|address| address.to_string()),
+            user_agent: grant.user_agent.clone(),
+            request_id: grant.request_id.to_string(),
+            upstream_request_id: grant.upstream_request_id.clone(),
+        };
+        Self {
+            origin: Some(origin),
+            ..Self::at(grant, now)
         }
     }
 }

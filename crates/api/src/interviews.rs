@@ -91,7 +91,11 @@ impl<'a> InterviewAnswer<'a> {
             session_id: interview.session_id.as_str(),
             subject: interview.subject.as_str(),
             profile: interview.profile.as_ref().map(|name| name.as_str()),
-            state: if interview.is_over(now) { "over" } else { "open" },
+            state: if interview.is_over(now) {
+                "over"
+            } else {
+                "open"
+            },
             expires_at: interview.expires_at.as_second(),
             max_grants: interview.max_grants,
             grants_issued: *issued,
@@ -170,9 +174,18 @@ mod tests {
             (r#"{"subject":"u","expires_at":2000}"#, "session_id"),
             (r#"{"session_id":"i","expires_at":2000}"#, "subject"),
             (r#"{"session_id":"i","subject":"u"}"#, "expires_at"),
-            (r#"{"session_id":"i","subject":"u","expires_at":1000}"#, "expires_at"),
-            (r#"{"session_id":"i","subject":"u","expires_at":2000,"max_grants":0}"#, "max_grants"),
-            (r#"{"session_id":"i","subject":"u","expires_at":true}"#, "expires_at"),
+            (
+                r#"{"session_id":"i","subject":"u","expires_at":1000}"#,
+                "expires_at",
+            ),
+            (
+                r#"{"session_id":"i","subject":"u","expires_at":2000,"max_grants":0}"#,
+                "max_grants",
+            ),
+            (
+                r#"{"session_id":"i","subject":"u","expires_at":true}"#,
+                "expires_at",
+            ),
         ] {
             assert_eq!(read(body).unwrap_err().as_deref(), Some(member), "{body}");
         }

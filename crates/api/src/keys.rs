@@ -191,14 +191,19 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> Option<String> {
-        read_new(body.as_bytes(), |text| text == "net").unwrap_err().member
+        read_new(body.as_bytes(), |text| text == "net")
+            .unwrap_err()
+            .member
     }
 
     #[test]
     fn a_whole_request_is_read() {
         let body = br#"{"name":"backend","roles":["service"],"kind":"adm","networks":["net"],"expires_in_seconds":60}"#;
         let new = read_new(body, |text| text == "net").unwrap();
-        assert_eq!((new.kind, new.lasts), (KeyKind::Adm, Some(Duration::from_secs(60))));
+        assert_eq!(
+            (new.kind, new.lasts),
+            (KeyKind::Adm, Some(Duration::from_secs(60)))
+        );
         assert_eq!(new.networks, ["net"]);
     }
 
@@ -206,9 +211,18 @@ mod tests {
     fn each_wrong_member_is_named() {
         assert_eq!(refused(r#"{"roles":["r"]}"#).as_deref(), Some("name"));
         assert_eq!(refused(r#"{"name":"n"}"#).as_deref(), Some("roles"));
-        assert_eq!(refused(r#"{"name":"n","roles":"r"}"#).as_deref(), Some("roles"));
-        assert_eq!(refused(r#"{"name":"n","roles":["r"],"networks":["x"]}"#).as_deref(), Some("networks"));
-        assert_eq!(refused(r#"{"name":"n","roles":["r"],"expires_in_seconds":0}"#).as_deref(), Some("expires_in_seconds"));
+        assert_eq!(
+            refused(r#"{"name":"n","roles":"r"}"#).as_deref(),
+            Some("roles")
+        );
+        assert_eq!(
+            refused(r#"{"name":"n","roles":["r"],"networks":["x"]}"#).as_deref(),
+            Some("networks")
+        );
+        assert_eq!(
+            refused(r#"{"name":"n","roles":["r"],"expires_in_seconds":0}"#).as_deref(),
+            Some("expires_in_seconds")
+        );
         let long = read_rotate(br#"{"overlap_seconds": 99999999}"#).unwrap_err();
         assert_eq!(long.member.as_deref(), Some("overlap_seconds"));
     }

@@ -4,6 +4,9 @@
 //! answers, and for each error code its status, title and advice.
 
 pub mod answer;
+pub mod interviews;
+pub mod keys;
+pub mod life;
 pub mod members;
 pub mod mint;
 pub mod openai;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hallpass_core::{code::Code, refusal::Refusal};
+use hallpass_core::{Timestamp, code::Code, refusal::Refusal};
 use serde_json::{Map, Value};
 
 /// The members of a request's object, taken one after another.
@@ -100,6 +100,47 @@ impl Members {
                 .map(Some)
                 .ok_or_else(|| self.wrong(name, "a whole number")),
         }
+    }
+
+    /// A list of texts, each read as something finer.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is there and no list, or one can't be read.
+    pub fn list<T, E>(
+        &mut self,
+        name: &'static str,
+        wanted: &str,
+        read: impl Fn(String) -> Result<T, E>,
+    ) -> Result<Vec<T>, Refusal> {
+        let items = match self.take(name) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err(self.wrong(name, wanted)),
+        };
+        let read_one = |item| match item {
+            Value::String(text) => read(text).map_err(|_| self.wrong(name, wanted)),
+            _ => Err(self.wrong(name, wanted)),
+        };
+        items.into_iter().map(read_one).collect()
+    }
+
+    /// A time: Unix seconds, or RFC 3339 text.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is there and neither.
+    pub fn time(&mut self, name: &'static str) -> Result<Option<Timestamp>, Refusal> {
+        let read = match self.take(name) {
+            None => return Ok(None),
+            Some(Value::Number(seconds)) => seconds
+                .as_i64()
+                .and_then(|seconds| Timestamp::from_second(seconds).ok()),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(_) => None,
+        };
+        let wanted = "a time: Unix seconds, or text such as 2026-11-22T21:00:00Z";
+        read.map(Some).ok_or_else(|| self.wrong(name, wanted))
     }
 
     /// An object, to be read by its own members.

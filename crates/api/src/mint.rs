@@ -100,7 +100,7 @@ pub fn read_drop_in(body: &[u8]) -> Result<MintAsk, Refusal> {
     Ok(ask)
 }
 
-fn read_expiry(members: &mut Members) -> Result<Option<u64>, Refusal> {
+pub(crate) fn read_expiry(members: &mut Members) -> Result<Option<u64>, Refusal> {
     let Some(mut expiry) = members.object("expires_after")? else {
         return Ok(None);
     };

@@ -8,6 +8,7 @@ mod grants;
 mod keys;
 mod output;
 mod pages;
+mod revocations;
 mod serve;
 mod sim;
 mod stop;
@@ -47,6 +48,8 @@ enum Command {
     #[command(subcommand)]
     Grants(grants::Grants),
     #[command(subcommand)]
+    Revocations(revocations::Revocations),
+    #[command(subcommand)]
     Audit(audit::Audit),
     Openapi(pages::OpenApi),
     Completions(pages::Completions),
@@ -64,6 +67,7 @@ impl Cli {
             Command::Keys(command) => command.run(),
             Command::Auth(command) => command.run(),
             Command::Grants(command) => command.run(),
+            Command::Revocations(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Openapi(command) => command.run(),
             Command::Completions(command) => command.run(),

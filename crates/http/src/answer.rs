@@ -106,11 +106,12 @@ fn advise(response: &mut Response, refusal: &Refusal, status: StatusCode) {
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if matches!(
+    let waits = matches!(
         status,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    ) {
-        limit_headers::retry_after(headers, refusal.retry_after.unwrap_or(DEFAULT_WAIT));
+    );
+    if let Some(wait) = refusal.retry_after.or(waits.then_some(DEFAULT_WAIT)) {
+        limit_headers::retry_after(headers, wait);
     }
     if let Some(limit) = &refusal.limit {
         limit_headers::write(headers, [&**limit]);

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::{Timestamp, pipeline::Broker};
+use hallpass_core::{Timestamp, key_issuer::KeyIssuer, pipeline::Broker};
 use hallpass_telemetry::Metrics;
 
-use crate::{cross_origin::Origins, serve::TrustedProxies};
+use crate::{cross_origin::Origins, front_guard::FrontGuard, serve::TrustedProxies};
 
 /// How OpenAI has answered lately.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +38,10 @@ pub trait Health: Send + Sync {
 pub struct AppParts {
     /// The way from a request to a secret.
     pub broker: Arc<Broker>,
+    /// Refuses addresses that ask too much.
+    pub guard: Arc<FrontGuard>,
+    /// Makes API keys.
+    pub keys: Arc<KeyIssuer>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How the parts are.
@@ -86,6 +90,14 @@ impl App {
 
     pub(crate) fn broker(&self) -> &Arc<Broker> {
         &self.0.parts.broker
+    }
+
+    pub(crate) fn guard(&self) -> &FrontGuard {
+        &self.0.parts.guard
+    }
+
+    pub(crate) fn keys(&self) -> &KeyIssuer {
+        &self.0.parts.keys
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -22,14 +22,20 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 19] = [
+const ROUTES: [&str; 25] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
     "/api/client-secrets",
     "/api/client-secrets/{id}",
+    "/api/client-secrets/{id}/refresh",
+    "/api/client-secrets/{id}/revoke",
+    "/api/client-secrets/{id}/events",
     "/api/admin/grants",
     "/api/admin/grants/{id}",
+    "/api/admin/grants/{id}/revoke",
+    "/api/admin/revocations",
+    "/api/admin/revocations/{id}/lift",
     "/api/admin/keys",
     "/api/admin/keys/{id}/revoke",
     "/api/admin/keys/{id}/rotate",

@@ -90,10 +90,7 @@ impl FrontGuard {
 
     /// Counts by a clock of the caller's; it gives microseconds and never goes back.
     #[must_use]
-    pub fn with_clock(
-        limits: FrontLimits,
-        now: impl Fn() -> u64 + Send + Sync + 'static,
-    ) -> Self {
+    pub fn with_clock(limits: FrontLimits, now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self {
             limits,
             now: Box::new(now),
@@ -128,10 +125,7 @@ impl FrontGuard {
             };
             let mut event = AuditEvent::outcome(broker.clock().now(), Action::Anomaly, outcome);
             let shown = address.map_or_else(|| "others".to_owned(), |a| a.shown().to_string());
-            event.facts = vec![
-                ("address", shown),
-                ("requests_refused", count.to_string()),
-            ];
+            event.facts = vec![("address", shown), ("requests_refused", count.to_string())];
             // Where the trail can't be written the server says so elsewhere.
             let _ = broker.audit().append(event).await;
         }
@@ -235,10 +229,20 @@ mod tests {
     #[test]
     fn a_network_of_64_bits_is_one_address() {
         let (guard, _) = guard(true);
-        let same = ["2001:db8::1", "2001:db8::2", "2001:db8::ffff:1", "2001:db8::3"];
+        let same = [
+            "2001:db8::1",
+            "2001:db8::2",
+            "2001:db8::ffff:1",
+            "2001:db8::3",
+        ];
         assert_eq!(admitted(&guard, &same), 3);
         assert_eq!(admitted(&guard, &["2001:db8:0:1::1"]), 1);
-        let mapped = ["::ffff:192.0.2.9", "192.0.2.9", "::ffff:192.0.2.9", "192.0.2.9"];
+        let mapped = [
+            "::ffff:192.0.2.9",
+            "192.0.2.9",
+            "::ffff:192.0.2.9",
+            "192.0.2.9",
+        ];
         assert_eq!(admitted(&guard, &mapped), 3);
     }
 

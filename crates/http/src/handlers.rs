@@ -1,8 +1,15 @@
 //! One file for each thing a request can ask for.
 
+pub(crate) mod admin;
 pub(crate) mod docs;
 pub(crate) mod fallback;
 pub(crate) mod grants;
 pub(crate) mod health;
+pub(crate) mod interviews;
+pub(crate) mod keys;
 pub(crate) mod metrics;
 pub(crate) mod mint;
+pub(crate) mod refresh;
+pub(crate) mod reports;
+pub(crate) mod revocations;
+pub(crate) mod revoke;

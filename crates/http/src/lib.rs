@@ -13,6 +13,7 @@ mod cross_origin;
 mod document;
 mod error_page;
 mod facts;
+pub mod front_guard;
 mod handlers;
 mod headers;
 mod limit_headers;

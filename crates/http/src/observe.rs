@@ -15,7 +15,7 @@ use crate::{
     answer::{ErrorShape, Told, refused},
     app::App,
     cross_origin::Origins,
-    facts, headers,
+    facts, front_guard, headers,
 };
 
 /// Observes one request from its head to its answer's head.
@@ -52,6 +52,9 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
 /// The handler's answer; a defect in it ends this request and nothing else.
 async fn answered(app: &App, facts: &Arc<RequestFacts>, request: Request, next: Next) -> Response {
     let shape = shape_of(request.uri().path());
+    if let Err(refusal) = front_guard::admit(app, facts).await {
+        return refused(shape, refusal, &facts.id, None);
+    }
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(_) => {

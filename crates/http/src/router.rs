@@ -8,7 +8,10 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::{
     app::App,
     document::Document,
-    handlers::{docs, fallback, grants, health, metrics, mint},
+    handlers::{
+        docs, fallback, grants, health, interviews, keys, metrics, mint, refresh, reports,
+        revocations, revoke,
+    },
     observe::observe,
 };
 
@@ -20,6 +23,9 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(mint::drop_in))
         .routes(routes!(grants::list_own))
         .routes(routes!(grants::show_own))
+        .routes(routes!(refresh::refresh))
+        .routes(routes!(revoke::revoke_own))
+        .routes(routes!(reports::report))
         .merge(probe_routes())
         .routes(routes!(docs::openapi))
         .routes(routes!(docs::errors))
@@ -30,6 +36,15 @@ fn admin_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(grants::list_any))
         .routes(routes!(grants::show_any))
+        .routes(routes!(revoke::revoke_any))
+        .routes(routes!(revocations::list, revocations::add))
+        .routes(routes!(revocations::lift))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(interviews::list, interviews::register))
+        .routes(routes!(interviews::show))
+        .routes(routes!(interviews::end))
         .routes(routes!(metrics::metrics))
 }
 

@@ -49,6 +49,30 @@ impl AuditSlip<'_> {
         Ok(withdrawal)
     }
 
+    /// Revokes one grant, and records both; the grant as it is then.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when store or trail can't be written.
+    pub async fn revoke_grant(
+        self,
+        grant: Grant,
+        reason: Option<String>,
+    ) -> Result<(Grant, Withdrawal), Refusal> {
+        let scope = Scope::Grant(grant.id.clone());
+        let done = match self.withdraw(scope, reason).await {
+            Ok(done) => done,
+            Err(error) => return Err(self.refuse(not_stored(&error)).await),
+        };
+        let after = match self.broker.parts.grants.find(&grant.id).await {
+            Ok(after) => after.unwrap_or(grant),
+            Err(error) => return Err(self.refuse(not_stored(&error)).await),
+        };
+        let facts = facts_of(&done);
+        self.done_to(Arc::new(after.clone()), facts).await?;
+        Ok((after, done))
+    }
+
     async fn withdraw(
         &self,
         scope: Scope,

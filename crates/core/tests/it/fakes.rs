@@ -20,10 +20,15 @@ use hallpass_core::{
     audit::{AuditEvent, Outcome, Phase, UpstreamFacts},
     caller::{AuthFailure, Authentication, Caller, Presented, Scheme},
     code::Code,
+    concurrency::{Lease, Leases},
     grant::{Grant, GrantEvent, Mode},
     hash::{InstallKey, Purpose},
     ids::{
-        CredentialId, GrantId, ProfileName, RequestId, RevocationId, RoleName, SessionId, Subject,
+        CredentialId, GrantId, LineageId, ProfileName, RequestId, RevocationId, RoleName,
+        SessionId, Subject,
+    },
+    interview::{
+        Interview, InterviewFilter, InterviewStanding, Interviews, Registration, Reserved,
     },
     overrides::MemberPath,
     pipeline::{Broker, Parts},
@@ -101,6 +106,8 @@ impl World {
             quotas,
             grants: grants.clone(),
             revocations: Arc::new(FakeRevocations::default()),
+            leases: Arc::new(FakeLeases),
+            interviews: Arc::new(FakeInterviews::default()),
             minter: minter.clone(),
             clock: clock.clone(),
             ids: Arc::new(CountingIds::default()),
@@ -694,4 +701,100 @@ pub fn transcription() -> Value {
         "type": "transcription",
         "audio": {"input": {"transcription": {"model": "gpt-live-transcribe"}}},
     })
+}
+
+/// Leases without end for everyone.
+pub struct FakeLeases;
+
+#[async_trait]
+impl Leases for FakeLeases {
+    async fn take(
+        &self,
+        _: &Lease,
+        _: u32,
+        _: Timestamp,
+    ) -> Result<Result<(), Timestamp>, StoreError> {
+        Ok(Ok(()))
+    }
+
+    fn settle(&self, _: &Lease) {}
+
+    fn release(&self, _: &Subject, _: &LineageId) {}
+}
+
+/// Interviews in memory.
+#[derive(Default)]
+pub struct FakeInterviews(Mutex<BTreeMap<SessionId, InterviewStanding>>);
+
+#[async_trait]
+impl Interviews for FakeInterviews {
+    async fn register(&self, interview: &Interview) -> Result<Registration, StoreError> {
+        let mut all = lock(&self.0);
+        let fresh = InterviewStanding {
+            interview: interview.clone(),
+            issued: 0,
+        };
+        match all.get(&interview.session_id) {
+            Some(known) if known.interview.is_same_as(interview) => {
+                Ok(Registration::Known(known.clone()))
+            }
+            Some(_) => Ok(Registration::Taken),
+            None => {
+                all.insert(interview.session_id.clone(), fresh);
+                Ok(Registration::New)
+            }
+        }
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<InterviewStanding>, StoreError> {
+        Ok(lock(&self.0).get(id).cloned())
+    }
+
+    async fn list(&self, filter: &InterviewFilter) -> Result<Vec<InterviewStanding>, StoreError> {
+        let all = lock(&self.0).clone();
+        Ok(all.into_values().take(filter.limit).collect())
+    }
+
+    async fn end(
+        &self,
+        id: &SessionId,
+        at: Timestamp,
+    ) -> Result<Option<InterviewStanding>, StoreError> {
+        let mut all = lock(&self.0);
+        Ok(all.get_mut(id).map(|known| {
+            known.interview.ended_at.get_or_insert(at);
+            known.clone()
+        }))
+    }
+
+    async fn reserve(&self, id: &SessionId, now: Timestamp) -> Result<Reserved, StoreError> {
+        let mut all = lock(&self.0);
+        let Some(known) = all
+            .get_mut(id)
+            .filter(|known| !known.interview.is_over(now))
+        else {
+            return Ok(Reserved::Over);
+        };
+        if known
+            .interview
+            .max_grants
+            .is_some_and(|most| known.issued >= most)
+        {
+            return Ok(Reserved::Exhausted);
+        }
+        known.issued += 1;
+        Ok(Reserved::Taken)
+    }
+
+    fn is_open(&self, id: &SessionId, now: Timestamp) -> bool {
+        let all = lock(&self.0);
+        all.get(id)
+            .is_some_and(|known| !known.interview.is_over(now))
+    }
+
+    fn release(&self, id: &SessionId) {
+        if let Some(known) = lock(&self.0).get_mut(id) {
+            known.issued = known.issued.saturating_sub(1);
+        }
+    }
 }

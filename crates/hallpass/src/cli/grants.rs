@@ -1,12 +1,12 @@
-//! `hallpass grants`: read a running server's grants through its admin API.
+//! `hallpass grants`: a running server's grants, through its admin API.
 
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{Stop, block_on, say, table};
+use super::{Stop, block_on, revocations::show_effect, say, table};
 use crate::wiring::admin_client::{AdminClient, Place};
 
-/// Read the grants of a running server
+/// Read and revoke the grants of a running server
 #[derive(Debug, Subcommand)]
 pub(crate) enum Grants {
     /// List grants, newest first
@@ -38,6 +38,22 @@ pub(crate) enum Grants {
         /// The grant's id
         id: String,
     },
+    /// Revoke one grant
+    #[command(
+        after_help = "Example:\n  hallpass grants revoke gr_0f3b5c6d7e8f90123456789abcdef012 --reason \"secret leaked\""
+    )]
+    Revoke {
+        #[command(flatten)]
+        place: Place,
+        /// The grant's id
+        id: String,
+        /// Why, for the trail
+        #[arg(long)]
+        reason: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Grants {
@@ -64,6 +80,18 @@ impl Grants {
                 Self::Show { place, id } => {
                     let grant = place.client()?.get(&["grants", &id], &[]).await?;
                     say(format_args!("{grant:#}"));
+                    Ok(())
+                }
+                Self::Revoke {
+                    place,
+                    id,
+                    reason,
+                    json,
+                } => {
+                    let body = serde_json::json!({ "reason": reason });
+                    let path = ["grants", &id, "revoke"];
+                    let answer = place.client()?.post(&path, &body).await?;
+                    show_effect(&answer, json);
                     Ok(())
                 }
             }

@@ -1,6 +1,6 @@
 //! A client of a running server's admin API.
 
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -17,21 +17,14 @@ pub(crate) struct Place {
     admin_key: SecretString,
 }
 
-fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+pub(crate) fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
     Ok(SecretString::from(text.to_owned()))
 }
 
 impl Place {
     /// A client for this place.
     pub(crate) fn client(self) -> Result<AdminClient, Stop> {
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        Ok(AdminClient {
-            client: client.build()?,
-            url: self.url,
-            key: self.admin_key,
-        })
+        AdminClient::new(self.url, self.admin_key)
     }
 }
 
@@ -43,8 +36,36 @@ pub(crate) struct AdminClient {
 }
 
 impl AdminClient {
+    /// A client of the server at an address.
+    pub(crate) fn new(url: Url, key: SecretString) -> Result<Self, Stop> {
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        Ok(Self {
+            client: client.build()?,
+            url,
+            key,
+        })
+    }
+
     /// Reads `/api/admin/<path…>`.
     pub(crate) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Stop> {
+        let mut url = self.address(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(self.client.get(url)).await
+    }
+
+    /// Asks `/api/admin/<path…>` to do something.
+    pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Stop> {
+        let text = serde_json::to_vec(body)?;
+        let request = self.client.post(self.address(path)).body(text);
+        self.send(request.header("content-type", "application/json"))
+            .await
+    }
+
+    fn address(&self, path: &[&str]) -> Url {
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments
@@ -52,10 +73,11 @@ impl AdminClient {
                 .extend(["api", "admin"])
                 .extend(path);
         }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let request = self.client.get(url).bearer_auth(self.key.expose_secret());
+        url
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value, Stop> {
+        let request = request.bearer_auth(self.key.expose_secret());
         let response = request.send().await.map_err(|error| {
             Stop::usage(format!(
                 "can't reach the server at {}: {}",

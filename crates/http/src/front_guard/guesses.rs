@@ -143,6 +143,9 @@ mod tests {
         assert_eq!(tries(&guesses, many), 10);
         assert!(guesses.admit(&own, 0).is_ok());
         let same = (0..50).map(|_| guess(&guesses, "k", "198.51.100.1"));
-        assert!(tries(&guesses, same) <= 10, "its own address may not guess either");
+        assert!(
+            tries(&guesses, same) <= 10,
+            "its own address may not guess either"
+        );
     }
 }

@@ -33,7 +33,10 @@ impl RefusedAddresses {
     pub(super) fn drain(&self) -> Vec<(Option<AddressBlock>, u64)> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let drained = std::mem::take(&mut *counts);
-        drained.into_iter().filter(|(_, count)| *count > 0).collect()
+        drained
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 }
 
@@ -42,7 +45,9 @@ mod tests {
     use super::*;
 
     fn block(number: u32) -> Option<AddressBlock> {
-        Some(AddressBlock::of(std::net::Ipv4Addr::from_bits(number).into()))
+        Some(AddressBlock::of(
+            std::net::Ipv4Addr::from_bits(number).into(),
+        ))
     }
 
     #[test]

@@ -5,13 +5,8 @@ use std::sync::Arc;
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use hallpass_core::{
-    audit::Action,
-    ids::Subject,
-    permission::Permission,
-    pipeline::AuditSlip,
-    ports::StoreError,
-    refusal::Refusal,
-    request::RequestFacts,
+    audit::Action, ids::Subject, permission::Permission, pipeline::AuditSlip, ports::StoreError,
+    refusal::Refusal, request::RequestFacts,
 };
 use http::request::Parts;
 

@@ -16,7 +16,7 @@ use hallpass_core::{
     audit::Action,
     code::Code,
     grant::Grant,
-    ids::{GrantId, ProfileName, SessionId, Subject},
+    ids::{GrantId, LineageId, ProfileName, SessionId, Subject},
     permission::Permission,
     pipeline::AuditSlip,
     ports::{GrantFilter, StoreError},
@@ -47,6 +47,8 @@ pub(crate) struct GrantQuery {
     session_id: Option<String>,
     /// Only of this profile.
     profile: Option<String>,
+    /// Only of this lineage.
+    lineage: Option<String>,
     /// Only this subject's; admin listener only.
     subject: Option<String>,
     /// `next_cursor` of the page before.
@@ -178,6 +180,13 @@ impl Reach {
             Self::Any => Permission::GrantsReadAny,
         }
     }
+
+    fn answer(self, grant: &Grant, now: Timestamp) -> GrantAnswer {
+        match self {
+            Self::Own => GrantAnswer::at(grant, now),
+            Self::Any => GrantAnswer::in_full(grant, now),
+        }
+    }
 }
 
 /// A good answer and who gets it.
@@ -233,7 +242,7 @@ async fn list_known(
         .await?;
     Ok(good(
         StatusCode::OK,
-        &page_of(grants, filter.limit, app.broker().clock().now()),
+        &page_of(grants, filter.limit, reach, app.broker().clock().now()),
     ))
 }
 
@@ -281,7 +290,7 @@ async fn show_known(
     slip.done(vec![("grant", grant.id.to_string())]).await?;
     Ok(good(
         StatusCode::OK,
-        &GrantAnswer::at(&grant, app.broker().clock().now()),
+        &reach.answer(&grant, app.broker().clock().now()),
     ))
 }
 
@@ -321,7 +330,11 @@ fn filter(query: GrantQuery, reach: Reach, caller: &Subject) -> Result<GrantFilt
             .map(ProfileName::new)
             .transpose()
             .map_err(|_| wrong("profile"))?,
-        lineage: None,
+        lineage: query
+            .lineage
+            .map(LineageId::new)
+            .transpose()
+            .map_err(|_| wrong("lineage"))?,
         before: query
             .cursor
             .map(|text| read_cursor(&text).ok_or_else(|| wrong("cursor")))
@@ -337,7 +350,7 @@ fn read_cursor(text: &str) -> Option<(Timestamp, GrantId)> {
     Some((time, GrantId::new(id).ok()?))
 }
 
-fn page_of(mut grants: Vec<Grant>, limit: usize, now: Timestamp) -> GrantPage {
+fn page_of(mut grants: Vec<Grant>, limit: usize, reach: Reach, now: Timestamp) -> GrantPage {
     let more = grants.len() > limit;
     grants.truncate(limit);
     let last = grants.last().filter(|_| more);
@@ -346,7 +359,7 @@ fn page_of(mut grants: Vec<Grant>, limit: usize, now: Timestamp) -> GrantPage {
     GrantPage {
         data: grants
             .iter()
-            .map(|grant| GrantAnswer::at(grant, now))
+            .map(|grant| reach.answer(grant, now))
             .collect(),
         next_cursor,
     }
@@ -355,7 +368,7 @@ fn page_of(mut grants: Vec<Grant>, limit: usize, now: Timestamp) -> GrantPage {
 fn query_refused() -> Refusal {
     Refusal::new(
         Code::UnknownMember,
-        "A query parameter is unknown or not valid. There are: session_id, profile, cursor, limit, and for operators subject.",
+        "A query parameter is unknown or not valid. There are: session_id, profile, lineage, cursor, limit, and for operators subject.",
     )
 }
 

@@ -8,9 +8,7 @@ use axum::{
     response::Response,
 };
 use hallpass_api::{
-    interviews::{
-        self, InterviewAnswer, InterviewEndAnswer, InterviewPage, InterviewRequest,
-    },
+    interviews::{self, InterviewAnswer, InterviewEndAnswer, InterviewPage, InterviewRequest},
     problem::Problem,
 };
 use hallpass_core::{
@@ -83,7 +81,9 @@ pub(crate) async fn register(
 
 async fn register_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
     let (now, by) = (app.broker().clock().now(), asked.caller.clone());
-    let read = asked.read(|body| interviews::read_new(body, &by, now)).await;
+    let read = asked
+        .read(|body| interviews::read_new(body, &by, now))
+        .await;
     let (slip, interview) = read?;
     if let Some(profile) = &interview.profile
         && !app.broker().policy().profiles.contains_key(profile)
@@ -286,8 +286,7 @@ fn page_of(found: &[InterviewStanding], limit: usize, now: Timestamp) -> Intervi
 }
 
 fn query_refused() -> Refusal {
-    let text =
-        "A query parameter is unknown or not valid. There are: subject, cursor and limit.";
+    let text = "A query parameter is unknown or not valid. There are: subject, cursor and limit.";
     Refusal::new(Code::UnknownMember, text)
 }
 

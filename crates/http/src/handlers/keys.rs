@@ -55,7 +55,13 @@ pub(crate) async fn create(
     Extension(facts): Extension<Arc<RequestFacts>>,
     request: Request,
 ) -> Response {
-    let asked = ask(&app, &facts, request, (Action::KeyCreate, Permission::KeysManage)).await;
+    let asked = ask(
+        &app,
+        &facts,
+        request,
+        (Action::KeyCreate, Permission::KeysManage),
+    )
+    .await;
     let result = match asked {
         Ok(asked) => known(asked.caller.clone(), create_known(&app, asked).await),
         Err(refused) => Err(refused),
@@ -93,7 +99,13 @@ pub(crate) async fn list(
     Extension(facts): Extension<Arc<RequestFacts>>,
     request: Request,
 ) -> Response {
-    let asked = ask(&app, &facts, request, (Action::AdminRequest, Permission::KeysManage)).await;
+    let asked = ask(
+        &app,
+        &facts,
+        request,
+        (Action::AdminRequest, Permission::KeysManage),
+    )
+    .await;
     let result = match asked {
         Ok(asked) => known(asked.caller.clone(), list_known(&app, asked).await),
         Err(refused) => Err(refused),
@@ -135,7 +147,13 @@ pub(crate) async fn revoke(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let asked = ask(&app, &facts, request, (Action::KeyRevoke, Permission::KeysManage)).await;
+    let asked = ask(
+        &app,
+        &facts,
+        request,
+        (Action::KeyRevoke, Permission::KeysManage),
+    )
+    .await;
     let result = match asked {
         Ok(asked) => known(asked.caller.clone(), revoke_known(&app, asked, &id).await),
         Err(refused) => Err(refused),
@@ -185,7 +203,13 @@ pub(crate) async fn rotate(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let asked = ask(&app, &facts, request, (Action::KeyRotate, Permission::KeysManage)).await;
+    let asked = ask(
+        &app,
+        &facts,
+        request,
+        (Action::KeyRotate, Permission::KeysManage),
+    )
+    .await;
     let result = match asked {
         Ok(asked) => known(asked.caller.clone(), rotate_known(&app, asked, &id).await),
         Err(refused) => Err(refused),

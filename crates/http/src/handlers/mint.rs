@@ -27,7 +27,7 @@ use http::{HeaderMap, StatusCode, request::Parts};
 use crate::{
     answer::{ErrorShape, Told, good, refused},
     app::App,
-    body, credentials, limit_headers,
+    body, credentials, front_guard, limit_headers,
 };
 
 /// Reads what is asked for from a body.
@@ -197,7 +197,7 @@ pub(crate) async fn enter<'a>(
     action: Action,
 ) -> Result<AuditSlip<'a>, Refused> {
     let presented = credentials::presented(headers, facts.address);
-    let known = app.broker().authenticate(facts.clone(), &presented).await;
+    let known = front_guard::authenticate(app, facts, &presented).await;
     let known = known.map_err(|refusal| Refused {
         refusal,
         caller: None,
@@ -216,7 +216,7 @@ pub(crate) async fn enter<'a>(
     }
 }
 
-fn answer(
+pub(crate) fn answer(
     app: &App,
     facts: &RequestFacts,
     shape: ErrorShape,
