@@ -8,6 +8,7 @@
 
 mod arbitrary;
 mod cross_origin;
+mod document;
 mod errors;
 #[path = "../../../core/tests/it/fakes.rs"]
 mod fakes;
