@@ -2,6 +2,7 @@
 
 mod access;
 mod address;
+mod audit;
 mod auth;
 mod profile;
 mod secret;
@@ -73,6 +74,7 @@ pub(crate) fn check(config: &Config, scope: Scope, findings: &mut Findings<'_>) 
     upstream::check(&config.upstream, findings);
     profile::check(&config.profiles, findings);
     access::check(config, findings);
+    audit::check(&config.audit, findings);
 }
 
 impl crate::load::Loaded {

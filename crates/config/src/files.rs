@@ -32,6 +32,12 @@ pub(crate) fn resolve(config: &mut Config, base: &Path, scope: Scope, findings: 
     }
     config.server.data_dir = base.join(&config.server.data_dir);
     config.audit.dir = config.server.data_dir.join(&config.audit.dir);
+    if let Some(archive) = config.audit.archive.as_mut()
+        && url::Url::parse(archive).is_err()
+    {
+        let folder = config.server.data_dir.join(&*archive);
+        *archive = folder.to_string_lossy().into_owned();
+    }
 }
 
 struct Files<'f, 'o> {

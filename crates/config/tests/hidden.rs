@@ -59,10 +59,15 @@ fn the_printed_settings_are_toml_with_origins() {
     toml::from_str::<toml::Table>(&printed).unwrap();
     assert_snapshot!(printed, @r#"
     [audit]
+    checkpoint_records = 10000  # default
+    checkpoint_seconds = 10  # default
     dir = ".hallpass/audit"  # default
     gather_window_us = 0  # default
+    hot_days = 90  # default
     retention_days = 365  # default
     segment_max_bytes = 67108864  # default
+    segment_max_hours = 24  # default
+    ship_to = []  # default
 
     [auth]
     api_keys = true  # default

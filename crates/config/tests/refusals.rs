@@ -429,3 +429,27 @@ fn without_any_login_nobody_could_call() {
     let keyed = accepted(&format!("[[upstream]]\napi_key = \"sk-STRONG\"\n{LOGIN}"));
     assert_eq!(keyed.ready_to_serve(false), Ok(()));
 }
+
+#[test]
+fn the_trail_goes_only_where_it_can_and_may() {
+    let text = format!(
+        "{LOGIN}[audit]\narchive = \"ftp://host/x\"\ncheckpoint_to = \"http://witness.example/\"\n\
+         ship_to = [\"stdout\", \"file:/x\", \"stdout\", \"https://c.example/v1/logs\"]\n"
+    );
+    let refused = refused(&text);
+    for part in [
+        "audit.archive: no archive can be kept there",
+        "audit.checkpoint_to: records would travel in the clear",
+        "audit.ship_to[1]: this is no place anything can be sent to",
+        "audit.ship_to[2]: the place is named twice",
+    ] {
+        assert!(refused.contains(part), "{part}\n{refused}");
+    }
+    let good = "[audit]\narchive = \"old\"\ncheckpoint_to = \"file:/var/checkpoints\"\n\
+                ship_to = [\"http://127.0.0.1:4318/v1/logs\"]\nhot_days = 500\n";
+    let loaded = accepted(&format!("{LOGIN}{good}"));
+    let archive = loaded.config.audit.archive.unwrap();
+    assert!(archive.ends_with(".hallpass/old"), "{archive}");
+    let warned = loaded.warnings.iter().any(|w| w.path == "audit.hot_days");
+    assert!(warned, "hot longer than kept");
+}

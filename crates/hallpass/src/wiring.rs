@@ -20,4 +20,5 @@ pub(crate) mod policy;
 pub(crate) mod private_file;
 pub(crate) mod server;
 pub(crate) mod tls;
+pub(crate) mod trail;
 pub(crate) mod upstream;

@@ -1,8 +1,7 @@
 //! The server: its parts in the order in which they are made and undone.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use hallpass_audit::{Trail, TrailSettings};
 use hallpass_config::{Config, Loaded, section};
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
@@ -27,8 +26,8 @@ use super::{
     life,
     lifecycle::{Stopping, Tasks},
     listener::{self, Listener},
-    observed::{self, ObservedMinter, TrailMetrics},
-    policy, upstream,
+    observed::{self, ObservedMinter},
+    policy, trail, upstream,
 };
 use crate::cli::Stop;
 
@@ -84,16 +83,10 @@ impl Server {
         refuse_unserved_stores(config)?;
 
         let install_key = install::open_key(&config.server.data_dir)?;
-        let (trail, recovery) = Trail::open(trail_settings(config, metrics.clone()))?;
+        let (trail, recovery) = trail::open(config, metrics.clone())?;
+        let progress = trail.progress();
         let trail = Arc::new(FollowedTrail::new(trail, &recovery));
-        if let Some(cut) = &recovery.cut {
-            tracing::warn!(
-                segment = cut.segment,
-                offset = cut.offset,
-                bytes = cut.bytes,
-                "the trail's last write was torn by a crash and was cut"
-            );
-        }
+        trail::note_gap(&config.audit.dir, &*trail).await?;
 
         let database = Database::open(&config.server.data_dir.join(DATABASE)).await?;
         let keys = Arc::new(SqliteKeys::load(database.clone()).await?);
@@ -113,6 +106,13 @@ impl Server {
         let tasks = Tasks::new(died.clone());
         life::start(config, &grants, &trail, &metrics, &tasks);
         let revocations = SqliteRevocations::load(database.clone()).await?;
+        let beside = trail::Beside {
+            config,
+            progress,
+            log: trail.clone(),
+            metrics: metrics.clone(),
+        };
+        beside.start(&tasks)?;
         let key_hasher = install_key.hasher(Purpose::ApiKey);
         let issuer = KeyIssuer::new(
             keys.clone(),
@@ -148,7 +148,7 @@ impl Server {
             minter: minter.clone(),
             clock,
             ids: Arc::new(SystemIds),
-            value_hasher: install_key.hasher(Purpose::Audit),
+            value_hasher: install::audit_hasher(&config.server.data_dir)?,
             safety_hasher: install_key.hasher(Purpose::SafetyIdentifier),
             mint_deadline,
         }));
@@ -235,15 +235,6 @@ async fn record(trail: &FollowedTrail, action: Action) -> Result<(), Stop> {
     ];
     trail.append(event).await?;
     Ok(())
-}
-
-fn trail_settings(config: &Config, metrics: Arc<Metrics>) -> TrailSettings {
-    let dir: PathBuf = config.audit.dir.clone();
-    let mut settings = TrailSettings::new(dir, Arc::new(SystemClock), VERSION);
-    settings.segment_max_bytes = config.audit.segment_max_bytes;
-    settings.gather_window = std::time::Duration::from_micros(config.audit.gather_window_us);
-    settings.observer = Arc::new(TrailMetrics(metrics));
-    settings
 }
 
 /// The certificate of the public listener, watched for changes.

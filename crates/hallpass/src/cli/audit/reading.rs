@@ -1,0 +1,171 @@
+//! Reading records: the last ones, those looked for, and all for elsewhere.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::ValueEnum;
+use hallpass_audit::{CSV_HEADER, Query, StoredRecord, csv_row};
+use hallpass_core::Timestamp;
+
+use super::{Stop, existing, say, table};
+
+/// `audit tail`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tail {
+    /// The directory of the segments
+    dir: PathBuf,
+    /// How many records
+    #[arg(short = 'n', default_value_t = 10)]
+    count: usize,
+    /// Print the records as they stand
+    #[arg(long)]
+    json: bool,
+}
+
+impl Tail {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        show(&hallpass_audit::tail(&self.dir, self.count)?, self.json);
+        Ok(())
+    }
+}
+
+/// Which records are wanted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Filter {
+    /// The directory of the segments
+    dir: PathBuf,
+    /// Only this subject's
+    #[arg(long)]
+    subject: Option<String>,
+    /// Only of this grant
+    #[arg(long)]
+    grant: Option<String>,
+    /// Only of this interview
+    #[arg(long)]
+    session_id: Option<String>,
+    /// Only this action, for example grant.create
+    #[arg(long)]
+    action: Option<String>,
+    /// Only this outcome: pending, success, refused, failed or abandoned
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only from this address
+    #[arg(long)]
+    address: Option<IpAddr>,
+    /// Only at or after this time
+    #[arg(long, value_name = "RFC3339")]
+    since: Option<Timestamp>,
+    /// Only before this time
+    #[arg(long, value_name = "RFC3339")]
+    until: Option<Timestamp>,
+    /// Read every segment, whatever the indexes say
+    #[arg(long)]
+    no_index: bool,
+}
+
+impl Filter {
+    fn find(
+        self,
+        limit: Option<usize>,
+    ) -> Result<impl Iterator<Item = Result<StoredRecord, Stop>>, Stop> {
+        let outcome = self.outcome.as_deref().map(str::parse).transpose();
+        let query = Query {
+            subject: self.subject,
+            grant: self.grant,
+            session: self.session_id,
+            action: self.action,
+            outcome: outcome.map_err(|_| {
+                Stop::usage("--outcome is pending, success, refused, failed or abandoned")
+            })?,
+            address: self.address,
+            since: self.since,
+            until: self.until,
+            limit,
+            without_index: self.no_index,
+            ..Query::default()
+        };
+        let found = hallpass_audit::search(&existing(self.dir)?, query)?;
+        Ok(found.map(|record| record.map_err(Stop::from)))
+    }
+}
+
+/// `audit search`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Search {
+    #[command(flatten)]
+    filter: Filter,
+    /// At most so many
+    #[arg(long, default_value_t = 1000)]
+    limit: usize,
+    /// Print the records as they stand
+    #[arg(long)]
+    json: bool,
+}
+
+impl Search {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        let found: Result<Vec<StoredRecord>, Stop> = self.filter.find(Some(self.limit))?.collect();
+        show(&found?, self.json);
+        Ok(())
+    }
+}
+
+/// What records are written as.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// The records as they stand
+    Jsonl,
+    /// A table for spreadsheets
+    Csv,
+}
+
+/// `audit export`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    filter: Filter,
+    /// What they are written as
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    format: Format,
+}
+
+impl Export {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        if matches!(self.format, Format::Csv) {
+            say(CSV_HEADER);
+        }
+        for record in self.filter.find(None)? {
+            let record = record?;
+            match self.format {
+                Format::Jsonl => say(&record.line),
+                Format::Csv => say(csv_row(&record)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn show(records: &[StoredRecord], json: bool) {
+    if json {
+        records.iter().for_each(|record| say(&record.line));
+        return;
+    }
+    let dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    let rows = records.iter().map(|record| {
+        [
+            record.sequence.to_string(),
+            record.time.to_string(),
+            record.action.clone(),
+            record.phase.to_string(),
+            record.outcome.to_string(),
+            dash(record.code.as_deref()),
+            dash(record.subject.as_deref()),
+            dash(record.grant_id()),
+        ]
+    });
+    say(table(
+        [
+            "#", "time", "action", "phase", "outcome", "code", "subject", "grant",
+        ],
+        rows,
+    ));
+}

@@ -1,0 +1,112 @@
+//! The audit trail and what lives beside it.
+//!
+//! [`open`] opens it; [`Beside::start`] starts what follows it: the signer of
+//! checkpoints, the keeper of old segments, the senders, and the clock's watch.
+//! None of them is on a request's path, and none can hold one up.
+
+mod checkpoints;
+mod keeping;
+mod sending;
+mod stdout;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use hallpass_audit::{Progress, Recovery, StoredRecord, Trail, TrailSettings};
+use hallpass_config::{Config, section};
+use hallpass_core::{
+    audit::{Action, AuditEvent, Outcome},
+    ports::AuditLog,
+};
+use hallpass_telemetry::Metrics;
+use zeroize::Zeroizing;
+
+use super::{
+    clock::{SystemClock, now},
+    install,
+    lifecycle::Tasks,
+    observed::TrailMetrics,
+};
+use crate::cli::Stop;
+
+pub(crate) use keeping::archive;
+
+/// Records among which the last start or stop of the server is looked for;
+/// after a stop, only commands add some.
+const LOOKED_BACK: usize = 1000;
+
+/// Opens the trail of a configuration.
+pub(crate) fn open(config: &Config, metrics: Arc<Metrics>) -> Result<(Trail, Recovery), Stop> {
+    let (trail, recovery) = Trail::open(settings(&config.audit, metrics))?;
+    if let Some(cut) = &recovery.cut {
+        tracing::warn!(
+            segment = cut.segment,
+            offset = cut.offset,
+            bytes = cut.bytes,
+            "the trail's last write was torn by a crash and was cut"
+        );
+    }
+    Ok((trail, recovery))
+}
+
+fn settings(config: &section::Audit, metrics: Arc<Metrics>) -> TrailSettings {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut settings = TrailSettings::new(&config.dir, Arc::new(SystemClock), version);
+    settings.segment_max_bytes = config.segment_max_bytes;
+    settings.segment_max_age = Duration::from_secs(u64::from(config.segment_max_hours) * 3600);
+    settings.gather_window = Duration::from_micros(config.gather_window_us);
+    settings.observer = Arc::new(TrailMetrics(metrics));
+    settings
+}
+
+/// Records that the server did not say when it ended last, and that nothing
+/// was recorded since.
+pub(crate) async fn note_gap(dir: &Path, log: &dyn AuditLog) -> Result<(), Stop> {
+    let dir = dir.to_owned();
+    let read = tokio::task::spawn_blocking(move || hallpass_audit::tail(&dir, LOOKED_BACK));
+    let records = read.await??;
+    let lives = |record: &&StoredRecord| {
+        let action = record.known_action();
+        matches!(action, Some(Action::ServerStart | Action::ServerStop))
+    };
+    let stopped = records.iter().rev().find(lives);
+    let stopped = stopped.is_some_and(|last| last.known_action() == Some(Action::ServerStop));
+    let Some(last) = records.last().filter(|_| !stopped) else {
+        return Ok(());
+    };
+    let mut gap = AuditEvent::outcome(now(), Action::TrailGap, Outcome::Success);
+    gap.facts = vec![
+        ("last_sequence", last.sequence.to_string()),
+        ("last_time", last.time.to_string()),
+        (
+            "cause",
+            "the server ended without recording its stop".to_owned(),
+        ),
+    ];
+    log.append(gap).await?;
+    Ok(())
+}
+
+/// What lives beside the trail.
+pub(crate) struct Beside<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) progress: Progress,
+    pub(crate) log: Arc<dyn AuditLog>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Beside<'_> {
+    /// Starts it all.
+    pub(crate) fn start(self, tasks: &Tasks) -> Result<(), Stop> {
+        let seed: Zeroizing<[u8; 32]> = install::open_checkpoint_key(&self.config.server.data_dir)?;
+        checkpoints::start(&self, &seed, tasks)?;
+        keeping::start(&self, tasks)?;
+        sending::start(&self, tasks)?;
+        let log = self.log.clone();
+        tasks.spawn("clock-watch", |stop| keeping::watch_clock(log, stop));
+        Ok(())
+    }
+
+    fn audit(&self) -> &section::Audit {
+        &self.config.audit
+    }
+}

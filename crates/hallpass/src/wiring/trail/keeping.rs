@@ -1,0 +1,97 @@
+//! Looks after old segments, and watches the clock.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_audit::{Archive, ClockWatch, Keeper};
+use hallpass_config::section;
+use hallpass_core::{
+    audit::{Action, AuditEvent, Outcome},
+    ports::AuditLog,
+};
+use hallpass_telemetry::Metrics;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Beside;
+use crate::{
+    cli::Stop,
+    wiring::{clock::now, lifecycle::Tasks},
+};
+
+/// How often the segments are looked at.
+const ROUND: Duration = Duration::from_secs(60);
+/// How often the clock is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The archive of a configuration; a store's credentials are in the environment.
+pub(crate) fn archive(audit: &section::Audit) -> Result<Option<Archive>, Stop> {
+    let open = |address: &String| Archive::open(address, std::env::vars());
+    Ok(audit.archive.as_ref().map(open).transpose()?)
+}
+
+pub(super) fn start(beside: &Beside<'_>, tasks: &Tasks) -> Result<(), Stop> {
+    let audit = beside.audit();
+    let keeper = Keeper {
+        dir: audit.dir.clone(),
+        archive: archive(audit)?,
+        hot_days: audit.hot_days,
+        retention_days: audit.retention_days,
+    };
+    let (log, metrics) = (beside.log.clone(), beside.metrics.clone());
+    tasks.spawn("trail-keeper", |stop| keep(keeper, log, metrics, stop));
+    Ok(())
+}
+
+async fn keep(
+    keeper: Keeper,
+    log: Arc<dyn AuditLog>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(ROUND) => {}
+        }
+        let kept = tokio::select! {
+            () = stop.cancelled() => return,
+            kept = keeper.keep(now(), &*log) => kept,
+        };
+        match kept {
+            Ok(kept) => {
+                metrics.audit.kept(now().as_second());
+                if kept.archived + kept.removed_here + kept.removed_archived > 0 {
+                    tracing::info!(?kept, "audit trail: segments were archived or removed");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "audit trail: old segments could not be kept; nothing is removed, and it is tried again in a minute");
+            }
+        }
+    }
+}
+
+/// Records every jump of the wall clock.
+pub(super) async fn watch_clock(log: Arc<dyn AuditLog>, stop: CancellationToken) {
+    let (start, mut watch) = (Instant::now(), ClockWatch::default());
+    loop {
+        if let Some(jump) = watch.look(now(), start.elapsed()) {
+            tracing::warn!(
+                milliseconds = i64::try_from(jump.milliseconds).unwrap_or(i64::MAX),
+                "the clock jumped: check the time service of this host"
+            );
+            let mut event = AuditEvent::outcome(jump.after, Action::ClockJump, Outcome::Success);
+            event.facts = vec![
+                ("milliseconds", jump.milliseconds.to_string()),
+                ("before", jump.before.to_string()),
+                ("after", jump.after.to_string()),
+            ];
+            // A trail that can't be written says so itself.
+            let _ = log.append(event).await;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
