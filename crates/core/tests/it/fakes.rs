@@ -289,6 +289,7 @@ impl FakeMinter {
 impl Minter for FakeMinter {
     async fn mint(&self, order: MintOrder) -> Result<MintedSecret, Box<MintFailure>> {
         self.journal.note("mint");
+        order.journal.note_sent();
         let plan = *lock(&self.plan);
         let number = {
             let mut orders = lock(&self.orders);
