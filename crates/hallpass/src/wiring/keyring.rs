@@ -80,7 +80,11 @@ impl Keyring {
         };
         let stored = self.keys.find(key.id()).await?;
         let hash = self.hasher.hash(text.as_bytes());
-        Ok(stored.is_some_and(|stored| stored.revoked_at.is_none() && stored.hash == hash))
+        let in_force = |stored: StoredKey| {
+            let lasts = stored.expires_at.is_none_or(|end| end > clock::now());
+            stored.revoked_at.is_none() && lasts && stored.hash == hash
+        };
+        Ok(stored.is_some_and(in_force))
     }
 
     /// Makes a key; its text is never to be had again.

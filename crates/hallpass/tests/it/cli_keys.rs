@@ -154,12 +154,16 @@ async fn a_server_takes_a_made_key_and_refuses_a_revoked_one() {
 }
 
 #[tokio::test]
-async fn dev_makes_a_new_key_for_one_that_was_revoked() {
-    let mut first = Dev::start();
-    assert!(first.process.end(Signal::INT).success());
-    let id = first.file.api_key.split('_').nth(2).unwrap();
-    keys(&first.data_dir(), &["revoke", id]).done();
-    let second = Dev::start_in(&first.dir());
-    assert_ne!(second.file.api_key, first.file.api_key);
-    second.minted().await;
+async fn dev_makes_a_new_key_for_one_that_was_revoked_or_is_over() {
+    for ending in [&["revoke"][..], &["rotate", "--overlap-hours", "0"]] {
+        let mut first = Dev::start();
+        assert!(first.process.end(Signal::INT).success());
+        let id = first.file.api_key.split('_').nth(2).unwrap();
+        let mut arguments = ending.to_vec();
+        arguments.push(id);
+        keys(&first.data_dir(), &arguments).done();
+        let second = Dev::start_in(&first.dir());
+        assert_ne!(second.file.api_key, first.file.api_key);
+        second.minted().await;
+    }
 }
