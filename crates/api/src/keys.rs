@@ -55,7 +55,7 @@ pub struct RotateRequest {
 /// A key without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyAnswer<'a> {
-    /// Its public id, the part after `hp_svc_` or `hp_adm_`.
+    /// Its public id, the third part of the whole key.
     pub id: &'a str,
     /// `svc` or `adm`.
     pub kind: &'static str,

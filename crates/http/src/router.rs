@@ -39,12 +39,15 @@ fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(revoke::revoke_any))
         .routes(routes!(revocations::list, revocations::add))
         .routes(routes!(revocations::lift))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::revoke))
-        .routes(routes!(keys::rotate))
-        .routes(routes!(interviews::list, interviews::register))
-        .routes(routes!(interviews::show))
-        .routes(routes!(interviews::end))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(keys::rotate_key))
+        .routes(routes!(
+            interviews::list_interviews,
+            interviews::register_interview
+        ))
+        .routes(routes!(interviews::show_interview))
+        .routes(routes!(interviews::end_interview))
         .routes(routes!(metrics::metrics))
 }
 

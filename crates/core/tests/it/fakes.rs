@@ -24,7 +24,8 @@ use hallpass_core::{
     grant::{Grant, GrantEvent, Mode},
     hash::{InstallKey, Purpose},
     ids::{
-        CredentialId, GrantId, LineageId, ProfileName, RequestId, RevocationId, RoleName, SessionId, Subject,
+        CredentialId, GrantId, LineageId, ProfileName, RequestId, RevocationId, RoleName,
+        SessionId, Subject,
     },
     interview::{
         Interview, InterviewFilter, InterviewStanding, Interviews, Registration, Reserved,
@@ -769,10 +770,17 @@ impl Interviews for FakeInterviews {
 
     async fn reserve(&self, id: &SessionId, now: Timestamp) -> Result<Reserved, StoreError> {
         let mut all = lock(&self.0);
-        let Some(known) = all.get_mut(id).filter(|known| !known.interview.is_over(now)) else {
+        let Some(known) = all
+            .get_mut(id)
+            .filter(|known| !known.interview.is_over(now))
+        else {
             return Ok(Reserved::Over);
         };
-        if known.interview.max_grants.is_some_and(|most| known.issued >= most) {
+        if known
+            .interview
+            .max_grants
+            .is_some_and(|most| known.issued >= most)
+        {
             return Ok(Reserved::Exhausted);
         }
         known.issued += 1;
@@ -781,7 +789,8 @@ impl Interviews for FakeInterviews {
 
     fn is_open(&self, id: &SessionId, now: Timestamp) -> bool {
         let all = lock(&self.0);
-        all.get(id).is_some_and(|known| !known.interview.is_over(now))
+        all.get(id)
+            .is_some_and(|known| !known.interview.is_over(now))
     }
 
     fn release(&self, id: &SessionId) {

@@ -1,24 +1,37 @@
 //! `hallpass keys`: make, list, revoke and rotate API keys.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Subcommand;
 use hallpass_core::{
     Timestamp,
     ids::{CredentialId, RoleName, Subject},
     key::KeyKind,
-    ports::StoredKey,
+    key_issuer::NewKey,
 };
+use reqwest::Url;
+use secrecy::SecretString;
+use serde_json::Value;
 
 use super::{Stop, block_on, config::Source, say, table};
-use crate::wiring::keyring::{Keyring, NewKey};
+use crate::wiring::{
+    admin_client::{AdminClient, secret},
+    key_desk::{KeyDesk, Task},
+    keyring::Keyring,
+};
+
+/// Seconds of an hour and of a day.
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+/// Where a server's admin listener is by default.
+const ADMIN_ADDRESS: &str = "http://127.0.0.1:8788";
 
 /// Make, list, revoke and rotate API keys
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
     /// Make a key and show it, once
     #[command(
-        after_help = "Example:\n  hallpass keys create --config hallpass.toml --name backend --role service --expires-in-days 90"
+        after_help = "Example:\n  hallpass keys create --config hallpass.toml --name backend --role service --expires-in-days 90\n\nA running server:\n  HALLPASS_ADMIN_KEY=hp_adm_… hallpass keys create --url http://127.0.0.1:8788 --name backend --role service"
     )]
     Create {
         #[command(flatten)]
@@ -36,7 +49,7 @@ pub(crate) enum Keys {
         #[arg(long, value_name = "DAYS")]
         expires_in_days: Option<u32>,
         /// A network it may be used from, as CIDR; may be given several times
-        #[arg(long, value_name = "CIDR")]
+        #[arg(long, value_name = "CIDR", value_parser = network)]
         network: Vec<String>,
         /// Print JSON
         #[arg(long)]
@@ -73,132 +86,155 @@ pub(crate) enum Keys {
     },
 }
 
-/// Whose keys.
+/// Whose keys: a running server's where its admin key is given, else those of
+/// the data directory.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
     #[command(flatten)]
     source: Source,
-    /// The data directory, where there is no configuration file
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    /// The data directory of a server that does not run, where there is no configuration file
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// A running server's admin address; needs the admin key
+    #[arg(long, env = "HALLPASS_URL")]
+    url: Option<Url>,
+    /// An API key whose role may manage keys; better in the environment than here
+    #[arg(long, env = "HALLPASS_ADMIN_KEY", hide_env_values = true, value_parser = secret)]
+    admin_key: Option<SecretString>,
 }
 
 impl Place {
-    async fn open(self) -> Result<Keyring, Stop> {
+    async fn open(self) -> Result<KeyDesk, Stop> {
         if let Some(data_dir) = self.data_dir {
             let audit_dir = data_dir.join("audit");
-            return Keyring::open(&data_dir, &audit_dir).await;
+            let keyring = Keyring::open(&data_dir, &audit_dir).await?;
+            return Ok(KeyDesk::Stopped {
+                keyring,
+                roles: None,
+            });
         }
-        let config = self.source.load()?.config;
-        Keyring::open(&config.server.data_dir, &config.audit.dir).await
+        match (self.url, self.admin_key) {
+            (url, Some(key)) => {
+                let url = url.map_or_else(|| Url::parse(ADMIN_ADDRESS), Ok)?;
+                Ok(KeyDesk::Running(AdminClient::new(url, key)?))
+            }
+            (Some(_), None) => Err(Stop::usage(
+                "a server's address is given and no key. Set HALLPASS_ADMIN_KEY, or leave the address out to work on the data directory.",
+            )),
+            (None, None) => {
+                let config = self.source.load()?.config;
+                let keyring = Keyring::open(&config.server.data_dir, &config.audit.dir).await?;
+                let roles = Some(config.roles.into_keys().collect());
+                Ok(KeyDesk::Stopped { keyring, roles })
+            }
+        }
     }
 }
 
 impl Keys {
     pub(crate) fn run(self) -> Result<(), Stop> {
         block_on(async {
-            match self {
-                Self::Create {
-                    place,
-                    name,
-                    role,
+            let (place, task, json) = self.parts()?;
+            let desk = place.open().await?;
+            let done = desk.run(&task).await;
+            desk.close().await;
+            show(&task, &done?, json);
+            Ok(())
+        })
+    }
+
+    /// Where, what, and whether as JSON.
+    fn parts(self) -> Result<(Place, Task, bool), Stop> {
+        Ok(match self {
+            Self::Create {
+                place,
+                name,
+                role,
+                kind,
+                expires_in_days,
+                network,
+                json,
+            } => {
+                let roles = role.into_iter().map(RoleName::new);
+                let new = NewKey {
+                    name: Subject::new(name)?,
                     kind,
-                    expires_in_days,
-                    network,
-                    json,
-                } => {
-                    let new = NewKey {
-                        name: Subject::new(name)?,
-                        kind,
-                        roles: role
-                            .into_iter()
-                            .map(RoleName::new)
-                            .collect::<Result<_, _>>()?,
-                        networks: network,
-                        expires_in_days,
-                    };
-                    let keyring = place.open().await?;
-                    let made = keyring.create(new).await;
-                    keyring.close().await;
-                    made.map(|(text, key)| show_new(&text, &key, json))
-                }
-                Self::List { place, json } => {
-                    let keyring = place.open().await?;
-                    let keys = keyring.list().await;
-                    keyring.close().await;
-                    keys.map(|keys| show_all(&keys, json))
-                }
-                Self::Revoke { place, id } => {
-                    let keyring = place.open().await?;
-                    let revoked = keyring.revoke(&CredentialId::new(id)?).await;
-                    keyring.close().await;
-                    revoked.map(|()| say("The key is revoked."))
-                }
-                Self::Rotate {
-                    place,
-                    id,
-                    overlap_hours,
-                    json,
-                } => {
-                    let keyring = place.open().await?;
-                    let made = keyring.rotate(&CredentialId::new(id)?, overlap_hours).await;
-                    keyring.close().await;
-                    made.map(|(text, key)| show_new(&text, &key, json))
-                }
+                    roles: roles.collect::<Result<_, _>>()?,
+                    networks: network,
+                    lasts: expires_in_days.map(|days| Duration::from_secs(u64::from(days) * DAY)),
+                };
+                (place, Task::Create(new), json)
+            }
+            Self::List { place, json } => (place, Task::List, json),
+            Self::Revoke { place, id } => (place, Task::Revoke(CredentialId::new(id)?), false),
+            Self::Rotate {
+                place,
+                id,
+                overlap_hours,
+                json,
+            } => {
+                let overlap = Duration::from_secs(u64::from(overlap_hours) * HOUR);
+                (place, Task::Rotate(CredentialId::new(id)?, overlap), json)
             }
         })
     }
 }
 
-fn show_new(text: &str, key: &StoredKey, json: bool) {
-    if json {
-        say(serde_json::json!({ "key": text, "id": key.id, "name": key.name, "roles": key.roles }));
-        return;
+fn network(text: &str) -> Result<String, &'static str> {
+    let wanted = "not an address or a network such as 10.0.0.0/8";
+    hallpass_auth::is_network(text)
+        .then(|| text.to_owned())
+        .ok_or(wanted)
+}
+
+fn show(task: &Task, answer: &Value, json: bool) {
+    match task {
+        Task::Create(_) | Task::Rotate(..) if json => say(answer),
+        Task::Create(_) | Task::Rotate(..) => show_new(answer),
+        Task::Revoke(_) => say("The key is revoked."),
+        Task::List => show_all(answer, json),
     }
-    say(text);
+}
+
+fn show_new(answer: &Value) {
+    say(text(&answer["key"]));
     say(format_args!(
         "\nThis key is shown once. Its id is {}; keep the key where the service reads its secrets.",
-        key.id
+        text(&answer["id"])
     ));
 }
 
-fn show_all(keys: &[StoredKey], json: bool) {
+fn show_all(answer: &Value, json: bool) {
+    let keys = answer["data"].as_array().map_or(&[][..], Vec::as_slice);
     if json {
-        for key in keys {
-            say(serde_json::json!({
-                "id": key.id, "kind": key.kind.to_string(), "name": key.name, "roles": key.roles,
-                "networks": key.networks, "created_at": key.created_at, "expires_at": key.expires_at,
-                "revoked_at": key.revoked_at, "last_used_at": key.last_used_at, "replaced_by": key.replaced_by,
-            }));
-        }
+        keys.iter().for_each(say);
         return;
     }
-    let time =
-        |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| format!("{time:.0}"));
-    let rows = keys.iter().map(|key| {
-        let roles: Vec<&str> = key.roles.iter().map(RoleName::as_str).collect();
-        [
-            key.id.to_string(),
-            key.kind.to_string(),
-            key.name.to_string(),
-            roles.join(" "),
-            time(Some(key.created_at)),
-            time(key.expires_at),
-            time(key.revoked_at),
-            time(key.last_used_at),
-        ]
-    });
-    say(table(
-        [
-            "id",
-            "kind",
-            "name",
-            "roles",
-            "created",
-            "expires",
-            "revoked",
-            "last used",
-        ],
-        rows,
-    ));
+    let columns = [
+        "id",
+        "kind",
+        "name",
+        "roles",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+    ];
+    let rows = keys
+        .iter()
+        .map(|key| columns.map(|column| text(&key[column])));
+    let heads = columns.map(|column| column.trim_end_matches("_at"));
+    say(table(heads, rows));
+}
+
+/// A member for people: times to the second, lists with spaces.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(" "),
+        Value::String(text) => text
+            .parse::<Timestamp>()
+            .map_or_else(|_| text.clone(), |time| format!("{time:.0}")),
+        other => other.to_string(),
+    }
 }

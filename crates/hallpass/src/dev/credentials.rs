@@ -5,6 +5,7 @@ use hallpass_config::Config;
 use hallpass_core::{
     ids::{RoleName, Subject},
     key::KeyKind,
+    key_issuer::NewKey,
     ports::Ids,
 };
 use serde_json::json;
@@ -17,7 +18,7 @@ use crate::{
     cli::Stop,
     wiring::{
         clock::{self, SystemIds},
-        keyring::{Keyring, NewKey},
+        keyring::Keyring,
     },
 };
 
@@ -75,11 +76,11 @@ async fn api_key(
         kind,
         roles: vec![RoleName::new(role)?],
         networks: Vec::new(),
-        expires_in_days: None,
+        lasts: None,
     };
-    let (text, _) = keyring.create(new).await?;
-    secrets.keep_api_key(file, &text)?;
-    Ok(text)
+    let (key, _) = keyring.create(new).await?;
+    secrets.keep_api_key(file, key.expose())?;
+    Ok(key.expose().to_owned())
 }
 
 /// A token as the app would sign it for its demo user.

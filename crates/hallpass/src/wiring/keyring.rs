@@ -9,12 +9,12 @@ use hallpass_audit::{OpenError, Trail, TrailSettings};
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
     hash::{Hasher, Purpose},
-    ids::{CredentialId, RoleName, Subject},
-    key::{ApiKey, KEY_RANDOM_BYTES, KeyKind},
-    ports::{AuditLog, Ids, KeyDirectory, StoredKey},
+    ids::CredentialId,
+    key::ApiKey,
+    key_issuer::{self, KeyIssuer, NewKey},
+    ports::{AuditLog, KeyDirectory, StoredKey},
 };
 use hallpass_store_sqlite::{Database, SqliteKeys};
-use zeroize::Zeroizing;
 
 use super::{
     clock::{self, SystemClock, SystemIds},
@@ -25,19 +25,11 @@ use crate::cli::Stop;
 /// The database within the data directory.
 pub(crate) const DATABASE: &str = "hallpass.db";
 
-/// A key to be made.
-pub(crate) struct NewKey {
-    pub(crate) name: Subject,
-    pub(crate) kind: KeyKind,
-    pub(crate) roles: Vec<RoleName>,
-    pub(crate) networks: Vec<String>,
-    pub(crate) expires_in_days: Option<u32>,
-}
-
 /// The keys, the trail and the store they live in.
 pub(crate) struct Keyring {
     database: Database,
-    keys: SqliteKeys,
+    keys: Arc<SqliteKeys>,
+    issuer: KeyIssuer,
     trail: Trail,
     hasher: Hasher,
 }
@@ -49,14 +41,19 @@ impl Keyring {
         let settings =
             TrailSettings::new(audit_dir, Arc::new(SystemClock), env!("CARGO_PKG_VERSION"));
         let (trail, _) = Trail::open(settings).map_err(|error| match error {
-            OpenError::Locked { .. } => Stop::usage(format!("{error} Stop the server first.")),
+            OpenError::Locked { .. } => Stop::usage(format!(
+                "{error} Stop the server first, or name it: --url with HALLPASS_ADMIN_KEY."
+            )),
             error => Stop::from(error),
         })?;
         let database = Database::open(&data_dir.join(DATABASE)).await?;
-        let keys = SqliteKeys::load(database.clone()).await?;
+        let keys = Arc::new(SqliteKeys::load(database.clone()).await?);
+        let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+        let issuer = KeyIssuer::new(keys.clone(), hasher.clone(), clock, ids);
         Ok(Self {
             database,
             keys,
+            issuer,
             trail,
             hasher,
         })
@@ -88,46 +85,34 @@ impl Keyring {
     }
 
     /// Makes a key; its text is never to be had again.
-    pub(crate) async fn create(&self, new: NewKey) -> Result<(String, StoredKey), Stop> {
-        let (text, key) = make(new, &self.hasher);
-        self.recorded(Action::KeyCreate, &key).await?;
-        self.keys.insert(&key).await?;
-        Ok((text, key))
+    pub(crate) async fn create(&self, new: NewKey) -> Result<(ApiKey, StoredKey), Stop> {
+        let (key, stored) = self.issuer.make(new);
+        self.recorded(Action::KeyCreate, &stored).await?;
+        self.keys.insert(&stored).await?;
+        Ok((key, stored))
     }
 
     /// Withdraws a key.
-    pub(crate) async fn revoke(&self, id: &CredentialId) -> Result<(), Stop> {
+    pub(crate) async fn revoke(&self, id: &CredentialId) -> Result<StoredKey, Stop> {
         let key = self.find(id).await?;
         self.recorded(Action::KeyRevoke, &key).await?;
         self.keys.revoke(id, clock::now()).await?;
-        Ok(())
+        self.find(id).await
     }
 
     /// Makes a successor; the old key ends after the overlap.
     pub(crate) async fn rotate(
         &self,
         id: &CredentialId,
-        overlap_hours: u32,
-    ) -> Result<(String, StoredKey), Stop> {
+        overlap: Duration,
+    ) -> Result<(ApiKey, StoredKey), Stop> {
         let old = self.find(id).await?;
-        if old.revoked_at.is_some() {
-            return Err(Stop::no(format!("the key {id} is revoked; make a new one")));
-        }
-        let new = NewKey {
-            name: old.name.clone(),
-            kind: old.kind,
-            roles: old.roles.clone(),
-            networks: old.networks.clone(),
-            expires_in_days: None,
-        };
-        let (text, key) = make(new, &self.hasher);
-        self.recorded(Action::KeyRotate, &key).await?;
-        self.keys.insert(&key).await?;
-        let overlap = Duration::from_secs(u64::from(overlap_hours) * 3600);
-        self.keys
-            .supersede(id, &key.id, clock::now().saturating_add(overlap)?)
-            .await?;
-        Ok((text, key))
+        key_issuer::rotatable(&old, clock::now())
+            .map_err(|refusal| Stop::no(refusal.detail.into_owned()))?;
+        let (key, successor) = self.issuer.make_successor(&old);
+        self.recorded(Action::KeyRotate, &successor).await?;
+        self.issuer.replace(&old, &successor, overlap).await?;
+        Ok((key, successor))
     }
 
     async fn find(&self, id: &CredentialId) -> Result<StoredKey, Stop> {
@@ -149,29 +134,4 @@ impl Keyring {
         self.trail.append(event).await?;
         Ok(())
     }
-}
-
-/// Makes a key of fresh random bytes.
-pub(crate) fn make(new: NewKey, hasher: &Hasher) -> (String, StoredKey) {
-    let mut random = Zeroizing::new([0; KEY_RANDOM_BYTES]);
-    SystemIds.fill(random.as_mut_slice());
-    let key = ApiKey::generate(new.kind, &random);
-    let created_at = clock::now();
-    let lasts = new
-        .expires_in_days
-        .map(|days| Duration::from_secs(u64::from(days) * 86_400));
-    let stored = StoredKey {
-        id: key.id().clone(),
-        kind: new.kind,
-        name: new.name,
-        hash: hasher.hash(key.expose().as_bytes()),
-        roles: new.roles,
-        networks: new.networks,
-        created_at,
-        expires_at: lasts.and_then(|lasts| created_at.checked_add(lasts).ok()),
-        revoked_at: None,
-        last_used_at: None,
-        replaced_by: None,
-    };
-    (key.expose().to_owned(), stored)
 }

@@ -62,11 +62,14 @@ pub(crate) struct InterviewQuery {
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 409, description = "The id is taken by another registration", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 413, description = "Body over 64 KiB", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 415, description = "Body not JSON", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The store or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
-pub(crate) async fn register(
+pub(crate) async fn register_interview(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
     request: Request,
@@ -114,10 +117,12 @@ async fn register_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal
         (status = 400, description = "A parameter is wrong", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The store or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_interviews(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
     request: Request,
@@ -165,10 +170,12 @@ async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such interview", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The store or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_interview(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
     Path(id): Path<String>,
@@ -212,11 +219,12 @@ async fn show_known(app: &App, asked: Asked<'_>, id: &str) -> Result<Response, R
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such interview", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The store or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
-pub(crate) async fn end(
+pub(crate) async fn end_interview(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
     Path(id): Path<String>,

@@ -46,11 +46,14 @@ use crate::{answer::good, app::App};
         (status = 400, description = "A member is wrong", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 413, description = "Body over 64 KiB", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 415, description = "Body not JSON", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The store or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
-pub(crate) async fn create(
+pub(crate) async fn create_key(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
     request: Request,
@@ -91,10 +94,12 @@ async fn create_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> 
         (status = 200, description = "The keys", body = KeyList<'static>),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The store or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_keys(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
     request: Request,
@@ -137,11 +142,12 @@ async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such key", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The store or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
-pub(crate) async fn revoke(
+pub(crate) async fn revoke_key(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
     Path(id): Path<String>,
@@ -193,11 +199,14 @@ async fn revoke_known(app: &App, asked: Asked<'_>, id: &str) -> Result<Response,
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such key", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 409, description = "The key is revoked, expired or replaced", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 413, description = "Body over 64 KiB", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 415, description = "Body not JSON", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The store or the trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
-pub(crate) async fn rotate(
+pub(crate) async fn rotate_key(
     State(app): State<App>,
     Extension(facts): Extension<Arc<RequestFacts>>,
     Path(id): Path<String>,

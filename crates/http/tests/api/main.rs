@@ -18,5 +18,6 @@ mod limits;
 mod methods;
 mod mint;
 mod pages;
+mod roles;
 mod service;
 mod unauthorised;

@@ -1,10 +1,25 @@
 //! Both routers over fakes, and answers as text.
 
-use std::{collections::BTreeMap, fmt::Write, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Arc, Mutex},
+};
 
+use async_trait::async_trait;
 use axum::{Router, body::Body};
-use hallpass_core::ports::{Authenticator, Quotas};
-use hallpass_http::{App, AppParts, Health, Origins, UpstreamHealth, serve::TrustedProxies};
+use hallpass_core::{
+    Timestamp,
+    hash::{InstallKey, Purpose},
+    ids::CredentialId,
+    key_issuer::KeyIssuer,
+    ports::{Authenticator, KeyDirectory, Quotas, StoreError, StoredKey},
+};
+use hallpass_http::{
+    App, AppParts, Health, Origins, UpstreamHealth,
+    front_guard::{FrontGuard, FrontLimits},
+    serve::TrustedProxies,
+};
 use hallpass_store_memory::MemoryQuotas;
 use hallpass_telemetry::Metrics;
 use http::{HeaderMap, Request, StatusCode, header, request};
@@ -61,6 +76,8 @@ impl Service {
     fn of(world: World) -> Self {
         let app = App::new(AppParts {
             broker: world.broker.clone(),
+            guard: Arc::new(FrontGuard::new(LIMITS)),
+            keys: Arc::new(keys(&world)),
             metrics: Arc::new(Metrics::new("1.2.3")),
             health: Arc::new(NothingYet),
             origins: Origins::new([LISTED], [OWN]).unwrap(),
@@ -91,6 +108,66 @@ impl Service {
         let page = self.ask_admin(empty(get("/metrics"))).await.text();
         let mut lines = page.lines();
         lines.find_map(|row| row.strip_prefix(line)?.trim().parse().ok())
+    }
+}
+
+/// Limits of addresses that no test but those of the guard reaches.
+const LIMITS: FrontLimits = FrontLimits {
+    per_address_per_minute: 1_000_000,
+    spare_loopback: false,
+    bad_keys_per_minute: 1_000_000,
+};
+
+fn keys(world: &World) -> KeyIssuer {
+    let hasher = InstallKey::new([7; 32]).hasher(Purpose::ApiKey);
+    let (clock, ids) = (world.broker.clock().clone(), world.broker.ids().clone());
+    KeyIssuer::new(Arc::new(FakeKeys::default()), hasher, clock, ids)
+}
+
+/// API keys in memory.
+#[derive(Default)]
+struct FakeKeys(Mutex<BTreeMap<CredentialId, StoredKey>>);
+
+impl FakeKeys {
+    fn change(&self, id: &CredentialId, change: impl FnOnce(&mut StoredKey)) -> bool {
+        self.0.lock().unwrap().get_mut(id).map(change).is_some()
+    }
+}
+
+#[async_trait]
+impl KeyDirectory for FakeKeys {
+    async fn find(&self, id: &CredentialId) -> Result<Option<StoredKey>, StoreError> {
+        Ok(self.0.lock().unwrap().get(id).cloned())
+    }
+
+    async fn insert(&self, key: &StoredKey) -> Result<(), StoreError> {
+        self.0.lock().unwrap().insert(key.id.clone(), key.clone());
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<StoredKey>, StoreError> {
+        Ok(self.0.lock().unwrap().values().cloned().collect())
+    }
+
+    async fn revoke(&self, id: &CredentialId, at: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.change(id, |key| key.revoked_at = key.revoked_at.or(Some(at))))
+    }
+
+    async fn supersede(
+        &self,
+        id: &CredentialId,
+        successor: &CredentialId,
+        ends: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.change(id, |key| {
+            key.replaced_by = Some(successor.clone());
+            key.expires_at = Some(ends);
+        }))
+    }
+
+    async fn touch(&self, id: &CredentialId, at: Timestamp) -> Result<(), StoreError> {
+        self.change(id, |key| key.last_used_at = Some(at));
+        Ok(())
     }
 }
 

@@ -24,8 +24,23 @@ const ROWS: &[(&str, &str, Access)] = &[
     ("POST", "/v1/realtime/client_secrets", Guarded),
     ("GET", "/api/client-secrets", Guarded),
     ("GET", "/api/client-secrets/{id}", Guarded),
+    ("POST", "/api/client-secrets/{id}/refresh", Guarded),
+    ("POST", "/api/client-secrets/{id}/revoke", Guarded),
+    ("POST", "/api/client-secrets/{id}/events", Guarded),
     ("GET", "/api/admin/grants", Guarded),
     ("GET", "/api/admin/grants/{id}", Guarded),
+    ("POST", "/api/admin/grants/{id}/revoke", Guarded),
+    ("GET", "/api/admin/revocations", Guarded),
+    ("POST", "/api/admin/revocations", Guarded),
+    ("POST", "/api/admin/revocations/{id}/lift", Guarded),
+    ("GET", "/api/admin/keys", Guarded),
+    ("POST", "/api/admin/keys", Guarded),
+    ("POST", "/api/admin/keys/{id}/revoke", Guarded),
+    ("POST", "/api/admin/keys/{id}/rotate", Guarded),
+    ("GET", "/api/admin/interviews", Guarded),
+    ("POST", "/api/admin/interviews", Guarded),
+    ("GET", "/api/admin/interviews/{session_id}", Guarded),
+    ("POST", "/api/admin/interviews/{session_id}/end", Guarded),
     ("GET", "/livez", Open),
     ("GET", "/readyz", Open),
     ("GET", "/health", Open),
@@ -60,7 +75,8 @@ impl Operation {
     pub(crate) fn request(&self) -> request::Builder {
         let path = self
             .path
-            .replace("{id}", "gr_ffffffffffffffffffffffffffffffff");
+            .replace("{id}", "gr_ffffffffffffffffffffffffffffffff")
+            .replace("{session_id}", "interview-0");
         request::Builder::new()
             .method(self.method.as_str())
             .uri(path)
