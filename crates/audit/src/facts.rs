@@ -2,70 +2,49 @@
 
 use hallpass_core::{
     audit::{AuditEvent, Outcome, Phase, UpstreamFacts},
-    caller::{Caller, Scheme},
-    grant::{Grant, GrantDraft, Mode},
+    grant::{Grant, GrantDraft},
     ids::RoleName,
 };
-use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::ocsf::Kind;
+use crate::{json::Object, ocsf::Kind};
 
-/// Hallpass's own facts.
-#[derive(Serialize)]
-pub(crate) struct Ours<'a> {
-    action: &'static str,
-    phase: &'static str,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credential: Option<Credential<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    roles: &'a [RoleName],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tenant: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    draft: Option<Draft<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grant: Option<&'a Grant>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream: Option<Upstream<'a>>,
-    #[serde(skip_serializing_if = "Facts::is_empty")]
-    facts: Facts<'a>,
-}
-
-impl<'a> Ours<'a> {
-    pub(crate) fn of(kind: Kind, event: &'a AuditEvent) -> Self {
-        let (code, reason) = code_and_reason(&event.outcome);
-        let caller = event.caller.as_deref();
-        let announced = event.draft.as_deref().filter(|_| event.grant.is_none());
-        Self {
-            action: kind.name,
-            phase: match event.phase {
-                Phase::Intent => "intent",
-                Phase::Attempt => "attempt",
-                Phase::Outcome => "outcome",
-            },
-            outcome: outcome_name(&event.outcome),
-            code,
-            reason,
-            credential: Credential::of(event),
-            roles: caller.map_or(&[], |caller| &caller.roles),
-            tenant: caller.and_then(|caller| Some(caller.tenant.as_ref()?.as_str())),
-            session_id: session_id(event),
-            draft: announced.map(Draft::of),
-            grant: event.grant.as_deref(),
-            upstream: event.upstream.as_ref().map(Upstream::of),
-            facts: Facts(&event.facts),
-        }
+/// Writes the facts of an event.
+pub(crate) fn write(ours: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
+    let (code, reason) = code_and_reason(&event.outcome);
+    let caller = event.caller.as_deref();
+    ours.text("action", kind.name);
+    ours.text("phase", phase_name(event.phase));
+    ours.text("outcome", outcome_name(&event.outcome));
+    ours.text_if("code", code);
+    ours.text_if("reason", reason);
+    write_credential(ours, event);
+    if let Some(caller) = caller.filter(|caller| !caller.roles.is_empty()) {
+        ours.texts("roles", caller.roles.iter().map(RoleName::as_str));
+    }
+    ours.text_if(
+        "tenant",
+        caller.and_then(|caller| Some(caller.tenant.as_ref()?.as_str())),
+    );
+    ours.text_if("session_id", session_id(event));
+    match (&event.grant, &event.draft) {
+        (Some(grant), _) => ours.object("grant", |members| write_grant(members, grant)),
+        (None, Some(draft)) => ours.object("draft", |members| write_draft(members, draft)),
+        (None, None) => {}
+    }
+    if let Some(upstream) = &event.upstream {
+        ours.object("upstream", |members| write_upstream(members, upstream));
+    }
+    if !event.facts.is_empty() {
+        ours.object("facts", |members| {
+            for (name, value) in &event.facts {
+                members.text(name, value);
+            }
+        });
     }
 }
 
-fn code_and_reason(outcome: &Outcome) -> (Option<&'static str>, Option<&str>) {
+/// The stable code of a refusal or failure, and its finer reason.
+pub(crate) fn code_and_reason(outcome: &Outcome) -> (Option<&'static str>, Option<&str>) {
     match outcome {
         Outcome::Refused { code, reason } | Outcome::Failed { code, reason } => {
             (Some(code.as_str()), reason.as_deref())
@@ -85,6 +64,14 @@ fn session_id(event: &AuditEvent) -> Option<&str> {
         .map(|id| id.as_str())
 }
 
+const fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Intent => "intent",
+        Phase::Attempt => "attempt",
+        Phase::Outcome => "outcome",
+    }
+}
+
 const fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Pending => "pending",
@@ -95,89 +82,125 @@ const fn outcome_name(outcome: &Outcome) -> &'static str {
     }
 }
 
-#[derive(Serialize)]
-struct Credential<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scheme: Option<Scheme>,
-    id: &'a str,
-}
-
-impl<'a> Credential<'a> {
-    fn of(event: &'a AuditEvent) -> Option<Self> {
-        let known = |caller: &'a Caller| Self {
-            scheme: Some(caller.scheme),
-            id: caller.credential.as_str(),
-        };
-        let refused = event.credential.as_ref();
-        event.caller.as_deref().map(known).or_else(|| {
-            Some(Self {
-                scheme: None,
-                id: refused?.as_str(),
-            })
-        })
+/// The credential that was used, or the one that was refused.
+fn write_credential(ours: &mut Object<'_>, event: &AuditEvent) {
+    if let Some(caller) = &event.caller {
+        ours.object("credential", |members| {
+            members.text("scheme", caller.scheme.name());
+            members.text("id", caller.credential.as_str());
+        });
+    } else if let Some(id) = &event.credential {
+        ours.object("credential", |members| members.text("id", id.as_str()));
     }
 }
 
-#[derive(Serialize)]
-struct Draft<'a> {
-    id: &'a str,
-    lineage: &'a str,
-    profile: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_id: Option<&'a str>,
-    mode: Mode,
-    expires_after_seconds: u32,
+fn write_draft(members: &mut Object<'_>, draft: &GrantDraft) {
+    members.text("id", draft.id.as_str());
+    members.text("lineage", draft.lineage.as_str());
+    members.text("profile", draft.profile.as_str());
+    members.text_if(
+        "session_id",
+        draft.session_id.as_ref().map(|id| id.as_str()),
+    );
+    members.text("mode", draft.mode.into());
+    members.number("expires_after_seconds", draft.expires_after_seconds);
 }
 
-impl<'a> Draft<'a> {
-    fn of(draft: &'a GrantDraft) -> Self {
-        Self {
-            id: draft.id.as_str(),
-            lineage: draft.lineage.as_str(),
-            profile: draft.profile.as_str(),
-            session_id: draft.session_id.as_ref().map(|id| id.as_str()),
-            mode: draft.mode,
-            expires_after_seconds: draft.expires_after_seconds,
+/// A grant, as its own deserialiser reads it.
+fn write_grant(members: &mut Object<'_>, grant: &Grant) {
+    members.text("id", grant.id.as_str());
+    members.text("lineage", grant.lineage.as_str());
+    members.text("state", grant.state.into());
+    members.text("subject", grant.subject.as_str());
+    members.text("credential", grant.credential.as_str());
+    members.text("profile", grant.profile.as_str());
+    members.text_or_null(
+        "session_id",
+        grant.session_id.as_ref().map(|id| id.as_str()),
+    );
+    members.text("mode", grant.mode.into());
+    members.text("created_at", &grant.created_at.to_string());
+    members.text("expires_at", &grant.expires_at.to_string());
+    members.text("refresh_after", &grant.refresh_after.to_string());
+    members.text("secret_last4", &grant.secret_last4);
+    members.text("secret_hash", &grant.secret_hash);
+    let address = grant.address.map(|address| address.to_string());
+    members.text_or_null("address", address.as_deref());
+    members.text_or_null("user_agent", grant.user_agent.as_deref());
+    members.text("request_id", grant.request_id.as_str());
+    members.text_or_null("upstream_request_id", grant.upstream_request_id.as_deref());
+    if let Some(refreshed) = &grant.refresh_of {
+        members.object("refresh_of", |before| {
+            before.text("grant", refreshed.grant.as_str());
+            before.text(
+                "lineage_started_at",
+                &refreshed.lineage_started_at.to_string(),
+            );
+        });
+    }
+    members.text_if(
+        "superseded_by",
+        grant.superseded_by.as_ref().map(|id| id.as_str()),
+    );
+}
+
+fn write_upstream(members: &mut Object<'_>, facts: &UpstreamFacts) {
+    members.text_if("name", facts.name.as_deref());
+    members.text_if("request_id", facts.request_id.as_deref());
+    if let Some(status) = facts.status {
+        members.number("status", status);
+    }
+    members.truth("orphan_possible", facts.orphan_possible);
+}
+
+#[cfg(test)]
+mod tests {
+    use hallpass_core::{
+        Timestamp,
+        grant::{GrantState, RefreshOf},
+        ids::{CredentialId, GrantId, LineageId, ProfileName, RequestId, SessionId, Subject},
+    };
+    use serde_json::Value;
+
+    use super::*;
+
+    fn grant(full: bool) -> Grant {
+        let time = |nanos| Timestamp::new(1_795_383_954, nanos).unwrap();
+        Grant {
+            id: GrantId::new("gr_1").unwrap(),
+            lineage: LineageId::new("ln_1").unwrap(),
+            state: GrantState::Active,
+            subject: Subject::new("user \"1\"").unwrap(),
+            credential: CredentialId::new("app").unwrap(),
+            profile: ProfileName::new("interview").unwrap(),
+            session_id: full.then(|| SessionId::new("i-1").unwrap()),
+            mode: hallpass_core::grant::Mode::Direct,
+            created_at: time(123_456_789),
+            expires_at: time(0),
+            refresh_after: time(500_000_000),
+            secret_last4: "abcd".to_owned(),
+            secret_hash: "00ff".to_owned(),
+            address: full.then(|| "2001:db8::1".parse().unwrap()),
+            user_agent: full.then(|| "agent".to_owned()),
+            request_id: RequestId::new("req_1").unwrap(),
+            upstream_request_id: full.then(|| "up_1".to_owned()),
+            refresh_of: full.then(|| RefreshOf {
+                grant: GrantId::new("gr_0").unwrap(),
+                lineage_started_at: time(1),
+            }),
+            superseded_by: full.then(|| GrantId::new("gr_2").unwrap()),
         }
     }
-}
 
-#[derive(Serialize)]
-struct Upstream<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    orphan_possible: bool,
-}
-
-impl<'a> Upstream<'a> {
-    fn of(facts: &'a UpstreamFacts) -> Self {
-        Self {
-            name: facts.name.as_deref(),
-            request_id: facts.request_id.as_deref(),
-            status: facts.status,
-            orphan_possible: facts.orphan_possible,
+    #[test]
+    fn a_grant_is_written_as_its_own_serialiser_writes_it() {
+        for full in [true, false] {
+            let mut out = Vec::new();
+            let mut members = Object::begin(&mut out);
+            write_grant(&mut members, &grant(full));
+            members.end();
+            let written: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(written, serde_json::to_value(grant(full)).unwrap());
         }
-    }
-}
-
-struct Facts<'a>(&'a [(&'static str, String)]);
-
-impl Facts<'_> {
-    const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl Serialize for Facts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
     }
 }

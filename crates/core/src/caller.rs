@@ -19,6 +19,7 @@ use crate::{
     Deserialize,
     strum::Display,
     strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -29,6 +30,14 @@ pub enum Scheme {
     Jwt,
     /// A session cookie of the app.
     SessionCookie,
+}
+
+impl Scheme {
+    /// The scheme as it is written everywhere.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// A person or a service that proved who they are.
