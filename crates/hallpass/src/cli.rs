@@ -12,6 +12,7 @@ mod revocations;
 mod serve;
 mod sim;
 mod stop;
+mod upstreams;
 
 use clap::{Parser, Subcommand};
 
@@ -50,6 +51,8 @@ enum Command {
     #[command(subcommand)]
     Revocations(revocations::Revocations),
     #[command(subcommand)]
+    Upstreams(upstreams::Upstreams),
+    #[command(subcommand)]
     Audit(audit::Audit),
     Openapi(pages::OpenApi),
     Completions(pages::Completions),
@@ -68,6 +71,7 @@ impl Cli {
             Command::Auth(command) => command.run(),
             Command::Grants(command) => command.run(),
             Command::Revocations(command) => command.run(),
+            Command::Upstreams(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Openapi(command) => command.run(),
             Command::Completions(command) => command.run(),

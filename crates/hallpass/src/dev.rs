@@ -87,6 +87,7 @@ async fn serve(
         tls: Some(sockets.tls),
         bound: Some((sockets.public, sockets.admin)),
         own_origins: addresses.own_origins(),
+        again: None,
     };
     let server = Server::build(loaded, extras).await?;
     announce::write_file(data_dir, &addresses, &certificate, &credentials)?;

@@ -4,8 +4,10 @@
 //! configuration says.
 
 pub(crate) mod admin_client;
+pub(crate) mod alarm;
 pub(crate) mod authentication;
 pub(crate) mod clock;
+pub(crate) mod failure_rate;
 pub(crate) mod follow;
 pub(crate) mod guard;
 pub(crate) mod install;
@@ -18,6 +20,8 @@ pub(crate) mod listener;
 pub(crate) mod observed;
 pub(crate) mod policy;
 pub(crate) mod private_file;
+pub(crate) mod reload;
+pub(crate) mod reload_rules;
 pub(crate) mod server;
 pub(crate) mod tls;
 pub(crate) mod trail;

@@ -8,16 +8,41 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::{Timestamp, key_issuer::KeyIssuer, pipeline::Broker};
+use hallpass_core::{
+    Timestamp,
+    key_issuer::KeyIssuer,
+    pipeline::{Broker, Issued},
+};
 use hallpass_telemetry::Metrics;
 
-use crate::{cross_origin::Origins, front_guard::FrontGuard, serve::TrustedProxies};
+use crate::{
+    cross_origin::Origins,
+    door::{Capacity, Door},
+    front_guard::FrontGuard,
+    idempotency::Fingerprints,
+    replay::Replays,
+    serve::TrustedProxies,
+};
 
-/// How OpenAI has answered lately.
-#[derive(Debug, Clone, Default)]
-pub struct UpstreamHealth {
-    /// The upstream's name in the configuration.
-    pub name: String,
+/// How one upstream is: a key at a host.
+#[derive(Debug, Clone)]
+pub struct UpstreamStatus {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// A mark that tells its keys apart, and is no key.
+    pub key: Arc<str>,
+    /// Its share of the mints beside the others.
+    pub weight: u32,
+    /// `closed`, `open` or `half_open`.
+    pub breaker: &'static str,
+    /// Whether an operator holds the breaker so.
+    pub forced: bool,
+    /// Since when the breaker is so.
+    pub since: Timestamp,
+    /// The code of the failure that opened the breaker.
+    pub cause: Option<&'static str>,
+    /// When it is asked again; none when it would be now.
+    pub retry_in: Option<Duration>,
     /// The last call that gave a secret.
     pub last_success: Option<Timestamp>,
     /// The last call that failed by OpenAI's fault, and its code.
@@ -26,10 +51,43 @@ pub struct UpstreamHealth {
     pub consecutive_failures: u32,
 }
 
-/// Tells how the parts are.
+impl UpstreamStatus {
+    /// An upstream nobody has asked yet.
+    #[must_use]
+    pub fn unasked(name: impl Into<Arc<str>>, since: Timestamp) -> Self {
+        Self {
+            name: name.into(),
+            key: Arc::from(""),
+            weight: 1,
+            breaker: "closed",
+            forced: false,
+            since,
+            cause: None,
+            retry_in: None,
+            last_success: None,
+            last_failure: None,
+            consecutive_failures: 0,
+        }
+    }
+}
+
+/// What an operator wants of a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerWish {
+    /// Ask this upstream no more.
+    Open,
+    /// Ask it whatever it answers.
+    Closed,
+    /// Start anew and go by its answers.
+    Auto,
+}
+
+/// Tells how the parts are, and lets an operator set them.
 pub trait Health: Send + Sync {
-    /// How OpenAI has answered lately.
-    fn upstream(&self) -> UpstreamHealth;
+    /// The upstreams, in the order of the configuration.
+    fn upstreams(&self) -> Vec<UpstreamStatus>;
+    /// Sets a breaker. False when there is no such upstream.
+    fn force_breaker(&self, upstream: &str, wish: BreakerWish) -> bool;
     /// Grants in the trail that the registry's file does not hold yet.
     fn waiting_grants(&self) -> usize;
 }
@@ -48,6 +106,10 @@ pub struct AppParts {
     pub health: Arc<dyn Health>,
     /// The pages that may call from a browser.
     pub origins: Origins,
+    /// How many mints may be under way.
+    pub capacity: Capacity,
+    /// How long an `Idempotency-Key` gives the same answer again.
+    pub idempotency: Duration,
     /// The proxies whose word on the client's address is taken.
     pub trusted_proxies: TrustedProxies,
     /// Whether this end speaks TLS to the world, so that browsers may be told
@@ -65,6 +127,9 @@ struct Shared {
     parts: AppParts,
     draining: AtomicBool,
     started: Timestamp,
+    door: Door,
+    replays: Arc<Replays<Issued>>,
+    fingerprints: Fingerprints,
 }
 
 impl App {
@@ -72,7 +137,12 @@ impl App {
     #[must_use]
     pub fn new(parts: AppParts) -> Self {
         let started = parts.broker.clock().now();
+        let door = Door::new(parts.capacity, &parts.broker, &parts.metrics);
+        let replays = Replays::new(parts.idempotency);
         Self(Arc::new(Shared {
+            door,
+            replays: Arc::new(replays),
+            fingerprints: Fingerprints::new(),
             parts,
             draining: AtomicBool::new(false),
             started,
@@ -82,6 +152,23 @@ impl App {
     /// Answers "not ready" from now on, so that load balancers send no more.
     pub fn drain(&self) {
         self.0.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Writes what is still to be told about refused requests.
+    pub async fn flush(&self) {
+        self.0.door.flush().await;
+    }
+
+    pub(crate) fn door(&self) -> &Door {
+        &self.0.door
+    }
+
+    pub(crate) fn replays(&self) -> &Arc<Replays<Issued>> {
+        &self.0.replays
+    }
+
+    pub(crate) fn fingerprints(&self) -> &Fingerprints {
+        &self.0.fingerprints
     }
 
     pub(crate) fn draining(&self) -> bool {

@@ -22,7 +22,7 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 25] = [
+const ROUTES: [&str; 27] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
@@ -42,6 +42,8 @@ const ROUTES: [&str; 25] = [
     "/api/admin/interviews",
     "/api/admin/interviews/{session_id}",
     "/api/admin/interviews/{session_id}/end",
+    "/api/admin/upstreams",
+    "/api/admin/upstreams/{name}/breaker",
     "/livez",
     "/readyz",
     "/health",

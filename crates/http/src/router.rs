@@ -9,7 +9,7 @@ use crate::{
     app::App,
     document::Document,
     handlers::{
-        docs, fallback, grants, health, interviews, keys, metrics, mint, refresh, reports,
+        breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh, reports,
         revocations, revoke,
     },
     observe::observe,
@@ -48,6 +48,8 @@ fn admin_routes() -> OpenApiRouter<App> {
         ))
         .routes(routes!(interviews::show_interview))
         .routes(routes!(interviews::end_interview))
+        .routes(routes!(breaker::list_upstreams))
+        .routes(routes!(breaker::force_breaker))
         .routes(routes!(metrics::metrics))
 }
 

@@ -17,6 +17,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+mod upstream;
+
+pub use upstream::{Breaker, UpstreamMetrics};
+
 /// Everything Hallpass counts.
 pub struct Metrics {
     registry: Registry,
@@ -183,53 +187,6 @@ impl MintMetrics {
             outcome,
         };
         self.mints.get_or_create(&labels).inc();
-    }
-}
-
-/// The result of a call to OpenAI.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct UpstreamLabels {
-    outcome: &'static str,
-}
-
-/// Calls to OpenAI.
-pub struct UpstreamMetrics {
-    duration: Family<UpstreamLabels, Histogram>,
-    in_flight: Gauge,
-}
-
-impl UpstreamMetrics {
-    fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            duration: Family::new_with_constructor(|| Histogram::new(latency_buckets())),
-            in_flight: Gauge::default(),
-        };
-        registry.register_with_unit(
-            "upstream_request_duration",
-            "Calls to OpenAI, by success or the code of the failure",
-            Unit::Seconds,
-            metrics.duration.clone(),
-        );
-        registry.register(
-            "upstream_requests_in_flight",
-            "Calls to OpenAI under way",
-            metrics.in_flight.clone(),
-        );
-        metrics
-    }
-
-    /// Counts a call in; dropping the guard counts it out.
-    #[must_use]
-    pub fn enter(&self) -> InFlight {
-        self.in_flight.inc();
-        InFlight(self.in_flight.clone())
-    }
-
-    /// Notes a finished call.
-    pub fn finished(&self, outcome: &'static str, duration: Duration) {
-        self.duration
-            .get_or_create(&UpstreamLabels { outcome })
-            .observe(duration.as_secs_f64());
     }
 }
 

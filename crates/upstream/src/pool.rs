@@ -195,11 +195,14 @@ struct Course<E> {
 #[allow(private_bounds, reason = "generic for its own tests only")]
 impl<E: Exchange + 'static> Minter for Pool<E> {
     async fn mint(&self, order: MintOrder) -> Result<MintedSecret, Box<MintFailure>> {
+        let targets = self.targets.load_full();
+        let timeouts = targets.iter().map(|target| target.settings.timeout);
+        let longest = timeouts.max().unwrap_or_default().min(order.deadline);
         let mut course = Course {
-            targets: self.targets.load_full(),
+            targets,
             tried: Tried::default(),
             retried: false,
-            deadline: Instant::now() + order.deadline,
+            deadline: Instant::now() + longest,
         };
         self.budget.deposit();
         let chosen = choice::choose(&course.targets, course.tried, &self.around.random);

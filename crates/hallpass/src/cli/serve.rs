@@ -1,7 +1,9 @@
 //! `hallpass serve`: production.
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{Stop, block_on, config::Source};
-use crate::wiring::{lifecycle, server};
+use crate::wiring::{lifecycle, reload::Again, server};
 
 /// Serve in production
 #[derive(Debug, clap::Args)]
@@ -22,7 +24,15 @@ impl Serve {
         }
         block_on(async {
             let stopping = lifecycle::Stopping::on_signals()?;
-            let server = server::Server::build(loaded, server::Extras::default()).await?;
+            let again = Again {
+                hangup: signal(SignalKind::hangup())?,
+                load: Box::new(move || self.source.load()),
+            };
+            let extras = server::Extras {
+                again: Some(again),
+                ..server::Extras::default()
+            };
+            let server = server::Server::build(loaded, extras).await?;
             server.run(stopping).await
         })
     }

@@ -42,6 +42,7 @@ listen = "{public}"
 admin_listen = "{admin}"
 public_url = "{url}"
 data_dir = "."
+drain_delay_seconds = 0
 
 [[upstream]]
 name = "{name}"

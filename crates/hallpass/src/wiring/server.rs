@@ -1,6 +1,6 @@
 //! The server: its parts in the order in which they are made and undone.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hallpass_config::{Config, Loaded, section};
 use hallpass_core::{
@@ -8,33 +8,39 @@ use hallpass_core::{
     hash::Purpose,
     key_issuer::KeyIssuer,
     pipeline::{Broker, Parts},
-    ports::AuditLog,
+    ports::{AuditLog, Clock},
 };
-use hallpass_http::{App, AppParts, Origins, serve::tls::TlsReloader};
+use hallpass_http::{App, AppParts, Capacity, Origins, serve::tls::TlsReloader};
 use hallpass_store_memory::{MemoryLeases, MemoryQuotas};
 use hallpass_store_sqlite::{
     Database, SqliteGrants, SqliteInterviews, SqliteKeys, SqliteRevocations,
 };
 use hallpass_telemetry::{LogFormat, LogGuard, LogSettings, Metrics};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
+    alarm::Alarm,
     authentication,
     clock::{SystemClock, SystemIds, now},
+    failure_rate::Threshold,
     follow::{self, FollowedTrail},
     guard, install,
     keyring::DATABASE,
     life,
     lifecycle::{Stopping, Tasks},
     listener::{self, Listener},
-    observed::{self, ObservedMinter},
-    policy, trail, upstream,
+    observed::{self, ObservedMinter, PoolTold},
+    policy,
+    reload::{Again, Reloader},
+    trail, upstream,
 };
 use crate::cli::Stop;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How often the certificate's files are looked at.
-const TLS_WATCH: std::time::Duration = std::time::Duration::from_secs(5);
+const TLS_WATCH: Duration = Duration::from_secs(5);
 
 /// What `hallpass dev` serves beside the public and the admin listener.
 #[derive(Default)]
@@ -45,6 +51,8 @@ pub(crate) struct Extras {
     pub(crate) bound: Option<(Listener, Listener)>,
     /// Other origins this server is reached at.
     pub(crate) own_origins: Vec<String>,
+    /// How the configuration is read again; none where it never is.
+    pub(crate) again: Option<Again>,
 }
 
 /// A server that is ready to listen.
@@ -58,7 +66,7 @@ pub(crate) struct Server {
     trail: Arc<FollowedTrail>,
     database: Database,
     /// Cancelled by a task that dies.
-    died: tokio_util::sync::CancellationToken,
+    died: CancellationToken,
 }
 
 /// Starts the log of the configuration.
@@ -75,9 +83,9 @@ pub(crate) fn start_log(config: &Config) -> Result<LogGuard, Stop> {
 
 impl Server {
     /// Makes every part, in the order in which one needs the other.
-    pub(crate) async fn build(loaded: Loaded, extras: Extras) -> Result<Self, Stop> {
+    pub(crate) async fn build(loaded: Loaded, mut extras: Extras) -> Result<Self, Stop> {
         let config = &loaded.config;
-        let clock = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::new(VERSION));
         let rules = Arc::new(policy::policy(config)?);
         refuse_unserved_stores(config)?;
@@ -102,7 +110,7 @@ impl Server {
             .ready_to_serve(keys.any_usable(now()))
             .map_err(|problems| Stop::usage(problems.to_string()))?;
 
-        let died = tokio_util::sync::CancellationToken::new();
+        let died = CancellationToken::new();
         let tasks = Tasks::new(died.clone());
         life::start(config, &grants, &trail, &metrics, &tasks);
         let revocations = SqliteRevocations::load(database.clone()).await?;
@@ -124,17 +132,22 @@ impl Server {
         let interviews = SqliteInterviews::load(database.clone(), now()).await?;
         let leases = MemoryLeases::with(grants.held(now()).await?);
 
-        let section = config
-            .upstream
-            .first()
-            .ok_or_else(|| Stop::usage("no upstream is configured"))?;
-        let (openai, mint_deadline) = upstream::openai(section, clock.clone())?;
-        let minter = Arc::new(ObservedMinter::new(
-            openai,
-            &section.name,
-            metrics.clone(),
-            clock.clone(),
-        ));
+        let alarm = alarm(config, &metrics, &trail, &clock);
+        tasks.spawn("alarm", |stop| alarm.clone().watch(stop));
+        let told = PoolTold {
+            metrics: metrics.clone(),
+            audit: trail.clone(),
+            clock: clock.clone(),
+        };
+        let hasher = install_key.hasher(Purpose::Audit);
+        let pool = upstream::pool(config, &clock, &hasher, Arc::new(told))?;
+        let pool = Arc::new(pool);
+        observed::show_breakers(&pool, &metrics);
+        let minter = Arc::new(ObservedMinter {
+            pool: pool.clone(),
+            metrics: metrics.clone(),
+            alarm,
+        });
 
         let broker = Arc::new(Broker::new(Parts {
             authenticator: chain,
@@ -145,13 +158,24 @@ impl Server {
             interviews: Arc::new(interviews),
             grants: grants.clone(),
             revocations: Arc::new(revocations),
-            minter: minter.clone(),
+            minter,
             clock,
             ids: Arc::new(SystemIds),
             value_hasher: install::audit_hasher(&config.server.data_dir)?,
             safety_hasher: install_key.hasher(Purpose::SafetyIdentifier),
-            mint_deadline,
+            mint_deadline: upstream::LONGEST_MINT,
         }));
+        let reloader = Arc::new(Reloader {
+            broker: broker.clone(),
+            pool: pool.clone(),
+            metrics: metrics.clone(),
+            hasher,
+            config: tokio::sync::Mutex::new(config.clone()),
+        });
+        tasks.spawn("key-watch", |stop| reloader.clone().watch_keys(stop));
+        if let Some(again) = extras.again.take() {
+            tasks.spawn("reload", |stop| reloader.on_hangup(again, stop));
+        }
 
         let certificate = certificate(&config.server, &tasks)?;
         let guard = guard::watch(&config.limits, broker.clone(), &tasks);
@@ -160,8 +184,13 @@ impl Server {
             guard,
             keys: Arc::new(issuer),
             metrics,
-            health: Arc::new(observed::Parts { minter, grants }),
+            health: Arc::new(observed::Parts { pool, grants }),
             origins: origins(config, &extras)?,
+            capacity: Capacity {
+                mints: config.mint.max_in_flight,
+                wait: Duration::from_millis(config.mint.max_wait_ms),
+            },
+            idempotency: Duration::from_secs(config.mint.idempotency_seconds),
             trusted_proxies: listener::trusted_proxies(&config.server),
             https: config
                 .server
@@ -196,24 +225,44 @@ impl Server {
         self.record(Action::ServerStart).await?;
         tracing::info!(version = VERSION, public = %self.public.address, admin = %self.admin.address, "serving");
         let serving = tokio_util::task::TaskTracker::new();
+        // Cut off is who comes after the delay, not who comes before.
+        let closing = Stopping {
+            soft: CancellationToken::new(),
+            hard: stopping.hard.clone(),
+        };
         let public = hallpass_http::public(self.app.clone());
         for listener in std::iter::once(self.public).chain(self.tls) {
-            serving.spawn(listener.serve(public.clone(), self.settings.clone(), stopping.clone()));
+            serving.spawn(listener.serve(public.clone(), self.settings.clone(), closing.clone()));
         }
         let admin = hallpass_http::admin(self.app.clone());
         serving.spawn(
             self.admin
-                .serve(admin, self.settings.clone(), stopping.clone()),
+                .serve(admin, self.settings.clone(), closing.clone()),
         );
         serving.close();
 
+        let delay = tokio::select! {
+            () = stopping.soft.cancelled() => Duration::from_secs(self.settings.drain_delay_seconds),
+            () = self.died.cancelled() => {
+                stopping.soft.cancel();
+                Duration::ZERO
+            }
+        };
+        self.app.drain();
+        if !delay.is_zero() {
+            tracing::info!(
+                delay_seconds = delay.as_secs(),
+                "stopping: /readyz says so, and requests are still taken"
+            );
+        }
         tokio::select! {
-            () = stopping.soft.cancelled() => {}
-            () = self.died.cancelled() => stopping.soft.cancel(),
+            () = tokio::time::sleep(delay) => {}
+            () = stopping.hard.cancelled() => {}
         }
         tracing::info!("stopping: finishing what is under way");
-        self.app.drain();
+        closing.soft.cancel();
         serving.wait().await;
+        self.app.flush().await;
         let tasks = self.tasks.stop().await;
         record(&self.trail, Action::ServerStop).await?;
         self.database.close().await;
@@ -235,6 +284,21 @@ async fn record(trail: &FollowedTrail, action: Action) -> Result<(), Stop> {
     ];
     trail.append(event).await?;
     Ok(())
+}
+
+fn alarm(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    trail: &Arc<FollowedTrail>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Alarm> {
+    let threshold = Threshold {
+        percent: config.mint.alarm_failure_percent,
+        min_mints: config.mint.alarm_min_mints,
+        window: Duration::from_secs(config.mint.alarm_window_seconds),
+    };
+    let alarm = Alarm::new(threshold, metrics.clone(), trail.clone(), clock.clone());
+    Arc::new(alarm)
 }
 
 /// The certificate of the public listener, watched for changes.

@@ -17,17 +17,18 @@ use hallpass_api::{
 use hallpass_core::{
     audit::Action,
     ids::Subject,
-    pipeline::{AuditSlip, Issued},
+    pipeline::{AuditSlip, Issued, Permit},
     policy::MintAsk,
     refusal::Refusal,
     request::RequestFacts,
 };
-use http::{HeaderMap, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 
 use crate::{
     answer::{ErrorShape, Told, good, refused},
     app::App,
-    body, credentials, front_guard, limit_headers,
+    body, credentials, front_guard, idempotency, limit_headers,
+    replay::Turn,
 };
 
 /// Reads what is asked for from a body.
@@ -42,6 +43,7 @@ type Read = fn(&[u8]) -> Result<MintAsk, Refusal>;
     path = "/api/generate-client-secret",
     operation_id = "create_client_secret",
     tag = "client secrets",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 30 seconds get the same secret")),
     request_body(content = MintRequest, description = "Every member is optional."),
     responses(
         (status = 201, description = "The secret", body = ClientSecretAnswer<'static>),
@@ -51,6 +53,7 @@ type Read = fn(&[u8]) -> Result<MintAsk, Refusal>;
         (status = 408, description = "The body came too slowly", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 413, description = "Body over 64 KiB", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 415, description = "Body not JSON", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 422, description = "The Idempotency-Key was used for another request", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 429, description = "A limit is reached", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
         (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 502, description = "OpenAI's answer can't be used, or it refused the profile", body = Problem<'static>, content_type = "application/problem+json"),
@@ -79,6 +82,7 @@ pub(crate) async fn generate(
     path = "/api/interview/realtime-token",
     operation_id = "create_interview_token",
     tag = "client secrets",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 30 seconds get the same secret")),
     request_body(content = MintRequest, description = "Every member is optional."),
     responses(
         (status = 200, description = "The token", body = RealtimeTokenAnswer<'static>),
@@ -88,6 +92,7 @@ pub(crate) async fn generate(
         (status = 408, description = "The body came too slowly", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 413, description = "Body over 64 KiB", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 415, description = "Body not JSON", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 422, description = "The Idempotency-Key was used for another request", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 429, description = "A limit is reached", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
         (status = 500, description = "A defect of the server; `error` is \"Failed to generate token\", as for every 5xx", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 502, description = "OpenAI's answer can't be used, or it refused the profile", body = Problem<'static>, content_type = "application/problem+json"),
@@ -116,6 +121,7 @@ pub(crate) async fn interview(
     path = "/v1/realtime/client_secrets",
     operation_id = "create_drop_in_client_secret",
     tag = "drop-in",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 30 seconds get the same secret")),
     request_body(content = DropInRequest, description = "As OpenAI documents it."),
     responses(
         (status = 200, description = "The secret", body = DropInAnswer<'static>),
@@ -125,6 +131,7 @@ pub(crate) async fn interview(
         (status = 408, description = "The body came too slowly", body = Envelope<'static>),
         (status = 413, description = "Body over 64 KiB", body = Envelope<'static>),
         (status = 415, description = "Body not JSON", body = Envelope<'static>),
+        (status = 422, description = "The Idempotency-Key was used for another request", body = Envelope<'static>),
         (status = 429, description = "A limit is reached", body = Envelope<'static>, headers(("retry-after" = u64, description = "Seconds to wait"))),
         (status = 500, description = "A defect of the server", body = Envelope<'static>),
         (status = 502, description = "OpenAI's answer can't be used, or it refused the profile", body = Envelope<'static>),
@@ -150,17 +157,38 @@ pub(crate) struct Refused {
     pub(crate) caller: Option<Subject>,
 }
 
+/// A secret, and whether it was given before.
+pub(crate) struct Given {
+    issued: Arc<Issued>,
+    replayed: bool,
+}
+
+impl Given {
+    /// A secret that is given for the first time.
+    pub(crate) fn new(issued: impl Into<Arc<Issued>>) -> Self {
+        Self {
+            issued: issued.into(),
+            replayed: false,
+        }
+    }
+}
+
 /// The way of a request through the pipeline.
 async fn issue(
     app: &App,
     facts: &Arc<RequestFacts>,
     request: Request,
     read: Read,
-) -> Result<Issued, Refused> {
+) -> Result<Given, Refused> {
+    let entered = app.door().enter().await;
+    let _place = entered.map_err(|refusal| Refused {
+        refusal,
+        caller: None,
+    })?;
     let (parts, body) = request.into_parts();
     let slip = enter(app, facts, &parts.headers, &parts, Action::GrantCreate).await?;
     let caller = slip.caller().subject.clone();
-    issue_known(slip, &parts, body, read)
+    issue_known(app, slip, &parts, body, Asked { facts, read })
         .await
         .map_err(|refusal| Refused {
             refusal,
@@ -168,20 +196,60 @@ async fn issue(
         })
 }
 
+/// How a request asks.
+struct Asked<'a> {
+    facts: &'a RequestFacts,
+    read: Read,
+}
+
 async fn issue_known(
+    app: &App,
     slip: AuditSlip<'_>,
     parts: &Parts,
     body: Body,
-    read: Read,
-) -> Result<Issued, Refusal> {
-    let ask = match body::read(&parts.headers, body)
-        .await
-        .and_then(|bytes| read(&bytes))
-    {
+    asked: Asked<'_>,
+) -> Result<Given, Refusal> {
+    let named = match idempotency::key(&parts.headers, slip.caller()) {
+        Ok(named) => named,
+        Err(refusal) => return Err(slip.refuse(refusal).await),
+    };
+    let bytes = body::read(&parts.headers, body).await;
+    let ask = bytes.and_then(|bytes| Ok(((asked.read)(&bytes)?, bytes)));
+    let (ask, bytes) = match ask {
         Ok(ask) => ask,
         Err(refusal) => return Err(slip.refuse(refusal).await),
     };
     let permit = slip.authorise(&ask).await?;
+    let Some(key) = named else {
+        return obtain(permit).await.map(Given::new);
+    };
+    let fingerprint = app.fingerprints().of(asked.facts.route, &bytes);
+    match app.replays().turn(&key, fingerprint).await {
+        Turn::First(first) => {
+            let issued = obtain(permit).await.map(Arc::new);
+            first.answer(&issued);
+            issued.map(Given::new)
+        }
+        Turn::Again(Ok(issued)) => give_again(permit, issued).await,
+        Turn::Again(Err(refusal)) => Err(permit.into_slip().refuse(refusal).await),
+        Turn::Other => Err(permit.into_slip().refuse(idempotency::conflict()).await),
+    }
+}
+
+/// Gives a secret a second time; no limit is taken and nobody is asked.
+async fn give_again(permit: Permit<'_>, issued: Arc<Issued>) -> Result<Given, Refusal> {
+    let facts = vec![
+        ("replayed", "true".to_owned()),
+        ("replayed_grant", issued.grant().id.to_string()),
+    ];
+    permit.into_slip().done(facts).await?;
+    Ok(Given {
+        issued,
+        replayed: true,
+    })
+}
+
+async fn obtain(permit: Permit<'_>) -> Result<Issued, Refusal> {
     let admission = permit.admit().await?;
     let minted = admission.mint().await?;
     let recorded = minted.record().await?;
@@ -220,16 +288,19 @@ pub(crate) fn answer(
     app: &App,
     facts: &RequestFacts,
     shape: ErrorShape,
-    issued: Result<Issued, Refused>,
+    issued: Result<Given, Refused>,
     good: impl FnOnce(&Issued) -> Response,
 ) -> Response {
     match issued {
-        Ok(issued) => {
+        Ok(Given { issued, replayed }) => {
             let grant = issued.grant();
-            app.metrics()
-                .mint
-                .finished(grant.profile.as_str(), "success");
+            let outcome = if replayed { "replayed" } else { "success" };
+            app.metrics().mint.finished(grant.profile.as_str(), outcome);
             let mut response = good(&issued);
+            if replayed {
+                let yes = HeaderValue::from_static("true");
+                response.headers_mut().insert(idempotency::REPLAYED, yes);
+            }
             limit_headers::write(response.headers_mut(), issued.limits());
             response.extensions_mut().insert(Told {
                 caller: Some(grant.subject.clone()),

@@ -20,7 +20,7 @@ use http::StatusCode;
 
 use super::{
     admin::{Asked, ask},
-    mint::{self, Refused},
+    mint::{self, Given, Refused},
 };
 use crate::{
     answer::{ErrorShape, good},
@@ -57,18 +57,30 @@ pub(crate) async fn refresh(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let may = (Action::GrantRefresh, Permission::GrantsCreate);
-    let issued = match ask(&app, &facts, request, may).await {
-        Ok(asked) => {
-            let caller = Some(asked.caller.clone());
-            let issued = refresh_known(asked, &id).await;
-            issued.map_err(|refusal| Refused { refusal, caller })
-        }
-        Err(refused) => Err(refused),
-    };
+    let issued = issue(&app, &facts, &id, request).await;
     mint::answer(&app, &facts, ErrorShape::Problem, issued, |issued| {
         good(StatusCode::CREATED, &ClientSecretAnswer::new(issued))
     })
+}
+
+async fn issue(
+    app: &App,
+    facts: &Arc<RequestFacts>,
+    id: &str,
+    request: Request,
+) -> Result<Given, Refused> {
+    let entered = app.door().enter().await;
+    let _place = entered.map_err(|refusal| Refused {
+        refusal,
+        caller: None,
+    })?;
+    let may = (Action::GrantRefresh, Permission::GrantsCreate);
+    let asked = ask(app, facts, request, may).await?;
+    let caller = Some(asked.caller.clone());
+    let issued = refresh_known(asked, id).await;
+    issued
+        .map(Given::new)
+        .map_err(|refusal| Refused { refusal, caller })
 }
 
 async fn refresh_known(asked: Asked<'_>, id: &str) -> Result<Issued, Refusal> {

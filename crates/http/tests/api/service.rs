@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use hallpass_core::{
     ports::{Authenticator, KeyDirectory, Quotas, StoreError, StoredKey},
 };
 use hallpass_http::{
-    App, AppParts, Health, Origins, UpstreamHealth,
+    App, AppParts, BreakerWish, Capacity, Health, Origins, UpstreamStatus,
     front_guard::{FrontGuard, FrontLimits},
     serve::TrustedProxies,
 };
@@ -81,6 +82,8 @@ impl Service {
             metrics: Arc::new(Metrics::new("1.2.3")),
             health: Arc::new(NothingYet),
             origins: Origins::new([LISTED], [OWN]).unwrap(),
+            capacity: Capacity::default(),
+            idempotency: Duration::from_secs(30),
             trusted_proxies: TrustedProxies::default(),
             https: false,
             version: "1.2.3",
@@ -175,11 +178,12 @@ impl KeyDirectory for FakeKeys {
 struct NothingYet;
 
 impl Health for NothingYet {
-    fn upstream(&self) -> UpstreamHealth {
-        UpstreamHealth {
-            name: "fake".to_owned(),
-            ..UpstreamHealth::default()
-        }
+    fn upstreams(&self) -> Vec<UpstreamStatus> {
+        vec![UpstreamStatus::unasked("fake", Timestamp::UNIX_EPOCH)]
+    }
+
+    fn force_breaker(&self, upstream: &str, _: BreakerWish) -> bool {
+        upstream == "fake"
     }
 
     fn waiting_grants(&self) -> usize {

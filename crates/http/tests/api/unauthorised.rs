@@ -41,6 +41,8 @@ const ROWS: &[(&str, &str, Access)] = &[
     ("POST", "/api/admin/interviews", Guarded),
     ("GET", "/api/admin/interviews/{session_id}", Guarded),
     ("POST", "/api/admin/interviews/{session_id}/end", Guarded),
+    ("GET", "/api/admin/upstreams", Guarded),
+    ("POST", "/api/admin/upstreams/{name}/breaker", Guarded),
     ("GET", "/livez", Open),
     ("GET", "/readyz", Open),
     ("GET", "/health", Open),
@@ -76,7 +78,8 @@ impl Operation {
         let path = self
             .path
             .replace("{id}", "gr_ffffffffffffffffffffffffffffffff")
-            .replace("{session_id}", "interview-0");
+            .replace("{session_id}", "interview-0")
+            .replace("{name}", "nobody");
         request::Builder::new()
             .method(self.method.as_str())
             .uri(path)

@@ -84,6 +84,7 @@ fn configuration(upstream: &str, more: &str) -> String {
 listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
 data_dir = "data"
+drain_delay_seconds = 0
 
 [[upstream]]
 name = "openai"
