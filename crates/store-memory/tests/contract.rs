@@ -28,3 +28,13 @@ async fn fresh() -> (Counter, ()) {
 }
 
 hallpass_testkit::quotas_contract!(crate::fresh);
+
+mod revocations {
+    use hallpass_store_memory::MemoryRevocations;
+
+    async fn fresh() -> (MemoryRevocations, ()) {
+        (MemoryRevocations::default(), ())
+    }
+
+    hallpass_testkit::revocations_contract!(fresh);
+}

@@ -16,6 +16,8 @@ mod keys;
 mod life;
 mod packed;
 mod pending;
+#[cfg(test)]
+mod plans;
 mod query;
 mod revocations;
 mod rows;

@@ -53,25 +53,20 @@ impl SqliteGrants {
         let _turn = self.turn.lock().await;
         let mut settled = self.settle(&self.database.pool).await?;
         let at = now.as_millisecond();
-        let mut live = QueryBuilder::new(
-            "SELECT COUNT(*) AS revoked, COALESCE(SUM(mode <> 'direct'), 0) AS ended \
-             FROM grants WHERE due_at > ",
-        );
-        live.push_bind(at);
-        push_scope(&mut live, scope);
-        let live = live.build().fetch_one(&mut *settled.transaction).await;
+        let live = still_live(scope, at)
+            .build()
+            .fetch_one(&mut *settled.transaction)
+            .await;
         let live = live.map_err(store_error)?;
-
-        let mut update = QueryBuilder::new("UPDATE grants SET due_at = NULL, state = ");
-        update.push_bind(i64::from(GrantState::Revoked.rank()));
-        update.push(" WHERE due_at > ").push_bind(at);
-        push_scope(&mut update, scope);
-        let updated = update.build().execute(&mut *settled.transaction).await;
+        let updated = revoke(scope, at)
+            .build()
+            .execute(&mut *settled.transaction)
+            .await;
         updated.map_err(store_error)?;
-
-        let mut unexpired = unexpired(at);
-        push_scope(&mut unexpired, scope);
-        let left = unexpired.build().fetch_one(&mut *settled.transaction).await;
+        let left = unexpired(scope, at)
+            .build()
+            .fetch_one(&mut *settled.transaction)
+            .await;
         let left = left.map_err(store_error)?;
         settled.commit().await?;
         let until: Option<i64> = left.try_get("until").map_err(store_error)?;
@@ -144,14 +139,35 @@ pub(crate) const NEXT_DUE: &str = "SELECT MIN(due_at) AS next FROM grants WHERE 
 pub(crate) const FORGET: &str = "DELETE FROM grants WHERE rowid IN \
      (SELECT rowid FROM grants WHERE created_at < ? AND due_at IS NULL ORDER BY created_at LIMIT ?)";
 
+/// Grants whose life is not over, and those of them nobody can go on with.
+pub(crate) fn still_live(scope: &Scope, at: i64) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(
+        "SELECT COUNT(*) AS revoked, COALESCE(SUM(mode <> 'direct'), 0) AS ended \
+         FROM grants WHERE due_at > ",
+    );
+    query.push_bind(at);
+    push_scope(&mut query, scope);
+    query
+}
+
+/// Ends their life.
+pub(crate) fn revoke(scope: &Scope, at: i64) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new("UPDATE grants SET due_at = NULL, state = ");
+    query.push_bind(i64::from(GrantState::Revoked.rank()));
+    query.push(" WHERE due_at > ").push_bind(at);
+    push_scope(&mut query, scope);
+    query
+}
+
 /// Secrets of OpenAI's that still open sessions, whatever became of the grant.
-fn unexpired(at: i64) -> QueryBuilder<Sqlite> {
+pub(crate) fn unexpired(scope: &Scope, at: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT COUNT(*) AS unexpired, MAX(expires_at) AS until FROM grants \
          WHERE mode = 'direct' AND created_at > ",
     );
     query.push_bind(at - LONGEST_SECRET);
     query.push(" AND expires_at > ").push_bind(at);
+    push_scope(&mut query, scope);
     query
 }
 

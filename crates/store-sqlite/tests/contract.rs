@@ -12,7 +12,9 @@ use hallpass_core::{
     ports::{GrantFilter, Grants, StoreError, Withdrawn},
     revocation::Scope,
 };
-use hallpass_store_sqlite::{Database, Flusher, Progress, SqliteGrants, SqliteKeys};
+use hallpass_store_sqlite::{
+    Database, Flusher, Progress, SqliteGrants, SqliteKeys, SqliteRevocations,
+};
 use tempfile::TempDir;
 
 async fn database() -> (Database, TempDir) {
@@ -30,6 +32,17 @@ mod keys {
     }
 
     hallpass_testkit::keys_contract!(fresh);
+}
+
+mod revocations {
+    use super::*;
+
+    async fn fresh() -> (SqliteRevocations, TempDir) {
+        let (database, dir) = database().await;
+        (SqliteRevocations::load(database).await.unwrap(), dir)
+    }
+
+    hallpass_testkit::revocations_contract!(fresh);
 }
 
 /// Grants that wait in memory, none of them in the file.

@@ -3,6 +3,7 @@
 pub mod grants;
 pub mod keys;
 pub mod quotas;
+pub mod revocations;
 
 /// Tests that run one check each. For the suites' own macros.
 #[macro_export]

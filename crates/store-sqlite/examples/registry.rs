@@ -1,0 +1,155 @@
+//! What a grant costs the registry: processor time from the call to the file.
+//!
+//! ```text
+//! cargo run --release -p hallpass-store-sqlite --example registry -- [GRANTS] [SUBJECTS] [BEFORE]
+//! ```
+//!
+//! Writes GRANTS grants of SUBJECTS subjects as the server does, at 5,000 a
+//! second in transactions of a tenth of a second, on top of BEFORE grants that
+//! are there already; then expires and withdraws them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a program for whoever measures"
+)]
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hallpass_core::{
+    Timestamp,
+    grant::{Grant, GrantState, Mode},
+    ids::{CredentialId, GrantId, LineageId, ProfileName, RequestId, Subject},
+    ports::Grants,
+    revocation::Scope,
+};
+use hallpass_store_sqlite::{Database, Flusher, Progress, SqliteGrants};
+
+/// Grants of a tenth of a second at 5,000 a second.
+const BATCH: u32 = 500;
+
+struct Trail;
+
+impl Progress for Trail {
+    fn next_sequence(&self) -> u64 {
+        0
+    }
+}
+
+/// Processor time of this process so far, all threads together.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap();
+    let own: u64 = stat.split(' ').next().unwrap().parse().unwrap();
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let all: u64 = tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+        .filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok())
+        .sum();
+    Duration::from_nanos(all.max(own))
+}
+
+fn moment(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap()
+}
+
+fn grant(number: u32, subjects: u32) -> Grant {
+    let created_at = moment(i64::from(number) / 5);
+    // A cheap mixing of bits stands in for randomness.
+    let mixed = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&mixed.to_be_bytes());
+    random[8..].copy_from_slice(&number.to_be_bytes()[2..]);
+    let id = GrantId::at(created_at, random);
+    Grant {
+        lineage: LineageId::begun_by(&id),
+        id,
+        state: GrantState::Active,
+        subject: Subject::new(format!("user-{}", mixed % u64::from(subjects))).unwrap(),
+        credential: CredentialId::new("app").unwrap(),
+        profile: ProfileName::new("interview").unwrap(),
+        session_id: None,
+        mode: Mode::Direct,
+        created_at,
+        expires_at: moment(i64::from(number) / 5 + 60_000),
+        refresh_after: moment(i64::from(number) / 5 + 48_000),
+        secret_last4: "wxyz".to_owned(),
+        secret_hash: "0f".repeat(32),
+        address: Some([192, 0, 2, 7].into()),
+        user_agent: Some("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36".to_owned()),
+        request_id: RequestId::from_random([7; 16]),
+        upstream_request_id: Some("req_0123456789abcdef0123456789abcdef".to_owned()),
+        refresh_of: None,
+        superseded_by: None,
+    }
+}
+
+async fn write(grants: &Arc<SqliteGrants>, numbers: std::ops::Range<u32>, subjects: u32) {
+    let flusher = Flusher::new(grants.clone(), Arc::new(Trail));
+    for number in numbers {
+        grants.record(&grant(number, subjects)).await.unwrap();
+        if number % BATCH == BATCH - 1 {
+            flusher.flush().await.unwrap();
+        }
+    }
+    flusher.flush().await.unwrap();
+}
+
+fn told(what: &str, count: u32, started: (Duration, Instant)) {
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(count.max(1));
+    let (spent, elapsed) = (cpu() - started.0, started.1.elapsed());
+    println!(
+        "{what}: {count} grants, {:.2} µs of processor each, {:.2} s elapsed",
+        each(spent),
+        elapsed.as_secs_f64()
+    );
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let numbers: Vec<u32> = std::env::args()
+        .skip(1)
+        .map(|text| text.parse().expect("a number"))
+        .collect();
+    let of = |place: usize, default| numbers.get(place).copied().unwrap_or(default);
+    let (count, subjects, before) = (of(0, 100_000), of(1, 1_000), of(2, 0));
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(&dir.path().join("hallpass.db"))
+        .await
+        .unwrap();
+    let grants = Arc::new(SqliteGrants::new(database));
+    write(&grants, 0..before, subjects).await;
+
+    let started = (cpu(), Instant::now());
+    for number in before..before + count {
+        std::hint::black_box(grant(number, subjects));
+    }
+    told("making the grants alone", count, started);
+
+    let started = (cpu(), Instant::now());
+    write(&grants, before..before + count, subjects).await;
+    told("recording and writing", count, started);
+
+    let started = (cpu(), Instant::now());
+    let at = moment(i64::from(before) / 5 + 61_000);
+    let mut moved = 0;
+    loop {
+        let batch = grants.expire(at, 2_000).await.unwrap();
+        moved += u32::try_from(batch).unwrap();
+        if batch < 2_000 {
+            break;
+        }
+    }
+    told("expiring", moved, started);
+
+    let started = (cpu(), Instant::now());
+    let withdrawn = grants.withdraw(&Scope::All, at).await.unwrap();
+    told(
+        "revoking everything",
+        u32::try_from(withdrawn.revoked).unwrap(),
+        started,
+    );
+}
