@@ -9,13 +9,19 @@ use crate::run::{cargo, output, root, run};
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// Passed to the benchmark: `mint`, then its options; `--help` lists them
+    /// Passed to the benchmark: `mint`, then its options; `--help` lists them.
+    /// Or `trail`: the audit trail against the disk
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     benchmark: Vec<OsString>,
 }
 
 /// Builds for release and runs the benchmark with the arguments given.
 pub(crate) fn bench(args: &Args) -> Result<()> {
+    if let Some((task, rest)) = args.benchmark.split_first()
+        && task == "trail"
+    {
+        return trail(rest);
+    }
     let mut build = cargo(&["build", "--release", "--locked"]);
     build.args(["--package", "hallpass-bench"]);
     if measures_hallpass(&args.benchmark) {
@@ -24,6 +30,14 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     run(&mut build)?;
     let benchmark = target_folder()?.join("release/hallpass-bench");
     run(Command::new(benchmark).args(&args.benchmark))
+}
+
+/// Measures the trail by itself: its records a second at 1 to 256 writers,
+/// against the disk's bare append-and-sync in the same folder.
+fn trail(args: &[OsString]) -> Result<()> {
+    let mut example = cargo(&["run", "--release", "--locked", "--quiet"]);
+    example.args(["--package", "hallpass-audit", "--example", "throughput"]);
+    run(example.arg("--").args(args))
 }
 
 /// Whether Hallpass has to be built too: it is not left out by `--only`, and

@@ -22,7 +22,10 @@ pub(crate) fn encode(kind: Kind, event: &AuditEvent) -> Result<Vec<u8>, TooLarge
     write_base(&mut record, kind, event);
     write_class(&mut record, kind, event);
     let request = event.request.as_deref();
-    record.object("src_endpoint", |endpoint| write_endpoint(endpoint, request));
+    // What the server does to itself comes from nowhere.
+    if kind.class != Class::ApplicationLifecycle {
+        record.object("src_endpoint", |endpoint| write_endpoint(endpoint, request));
+    }
     if let Some(request) = request {
         record.object("http_request", |http| write_request(http, request));
     }

@@ -65,7 +65,7 @@ impl Sealer {
             "name": "Hallpass", "vendor_name": "Hallpass", "version": version,
         });
         let metadata = format!(
-            r#"}}}},"metadata":{{"version":"{OCSF_VERSION}","product":{product},"log_name":"audit","profiles":["datetime","record_integrity"],"sequence":"#
+            r#"}}}},"metadata":{{"version":"{OCSF_VERSION}","product":{product},"log_name":"audit","profiles":["datetime","host","record_integrity"],"sequence":"#
         );
         let inner = serde_json::Value::from(chain).to_string();
         Self {

@@ -1,6 +1,6 @@
 //! Which OCSF event a record is.
 
-use hallpass_core::audit::{Action, Outcome};
+use hallpass_core::audit::{Action, AuditEvent, Outcome};
 
 /// The application whose trail this is, as OCSF names it.
 pub(crate) const PRODUCT: &str = "Hallpass";
@@ -58,11 +58,17 @@ impl Kind {
         activity: OTHER,
     };
 
-    /// The kind of an action.
-    pub(crate) fn of(action: Action) -> Self {
-        let (class, activity) = place(action);
+    /// The kind of an event: what a request does to the server itself is a
+    /// request first.
+    pub(crate) fn of(event: &AuditEvent) -> Self {
+        let (class, activity) = match place(event.action) {
+            (Class::ApplicationLifecycle, _) if event.request.is_some() => {
+                (Class::ApiActivity, OTHER)
+            }
+            place => place,
+        };
         Self {
-            name: action.into(),
+            name: event.action.into(),
             class,
             activity,
         }

@@ -184,7 +184,7 @@ impl Trail {
         impl Future<Output = Result<AuditReceipt, AuditUnavailable>> + use<>,
         AuditUnavailable,
     > {
-        let body = encode(Kind::of(event.action), event)
+        let body = encode(Kind::of(event), event)
             .map_err(|_| AuditUnavailable("the record is longer than 1 MiB".to_owned()))?;
         self.queue.push(&body)
     }

@@ -8,7 +8,12 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use hallpass_audit::{
     CheckpointKey, Evidence, Notary, NotaryError, PublicKey, SignedCheckpoint, Trail, VerifyError,
@@ -154,4 +159,66 @@ async fn a_torn_checkpoint_is_passed_over() {
     notary.sign(StillClock.now()).unwrap().unwrap();
     let report = verify_against(dir.path(), &Evidence::default(), |_| {}).unwrap();
     assert_eq!((report.checkpoints, report.signed), (2, 2));
+}
+
+/// What `hallpass audit prove` prints.
+fn printed(dir: &Path, record: u64) -> serde_json::Value {
+    let proof = hallpass_audit::prove(dir, record).unwrap();
+    let nodes: Vec<String> = proof.nodes.iter().map(ToString::to_string).collect();
+    serde_json::json!({
+        "record": record, "hash": proof.hash.to_string(),
+        "checkpoint": proof.note, "proof": nodes,
+    })
+}
+
+/// What another program, which shares no line with this crate, says of a proof.
+fn python(dir: &Path, proof: &serde_json::Value) -> Result<String, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoint.py");
+    let mut child = Command::new("python3")
+        .arg(script)
+        .arg(dir.join("checkpoint.pub"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = proof.to_string();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        return Ok(told(&output.stdout));
+    }
+    Err(told(&output.stderr))
+}
+
+#[tokio::test]
+async fn another_program_checks_signature_and_proof() {
+    let dir = quick_dir();
+    let (trail, _) = open_hastily(dir.path()).unwrap();
+    let mut notary = notary(dir.path(), &trail);
+    append_all(&trail, (0..7).map(event)).await;
+    notary.catch_up(trail.progress().durable()).unwrap();
+    notary.sign(StillClock.now()).unwrap().unwrap();
+    for record in [0, 3, 6] {
+        let said = python(dir.path(), &printed(dir.path(), record)).unwrap();
+        assert!(said.starts_with(&format!("record {record} is among the 7")));
+    }
+    let good = printed(dir.path(), 3);
+    let mut moved = good.clone();
+    moved["record"] = 2.into();
+    assert!(python(dir.path(), &moved).is_err());
+    let mut resized = good.clone();
+    let note = good["checkpoint"]
+        .as_str()
+        .unwrap()
+        .replace("\n7\n", "\n8\n");
+    resized["checkpoint"] = note.into();
+    let said = python(dir.path(), &resized).unwrap_err();
+    assert!(said.contains("the signature is wrong"), "{said}");
 }

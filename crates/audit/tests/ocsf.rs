@@ -6,6 +6,7 @@
     reason = "a test's failure is a panic"
 )]
 
+mod schema;
 mod support;
 
 use std::fs;
@@ -32,6 +33,7 @@ async fn written(events: Vec<AuditEvent>) -> Vec<Value> {
 async fn a_mint_is_an_api_activity_with_all_its_facts() {
     let (intent, outcome) = mint();
     let records = written(vec![intent, outcome]).await;
+    records.iter().for_each(schema::check);
     let [intent, outcome] = records.as_slice() else {
         panic!("two records");
     };
@@ -66,7 +68,7 @@ async fn a_mint_is_an_api_activity_with_all_its_facts() {
             "version": "1.9.0",
             "product": {"name": "Hallpass", "vendor_name": "Hallpass", "version": "1.2.3"},
             "log_name": "audit",
-            "profiles": ["datetime", "record_integrity"], "sequence": 0,
+            "profiles": ["datetime", "host", "record_integrity"], "sequence": 0,
         },
     });
     let attestation = &intent["attestation_list"][0];
@@ -107,6 +109,7 @@ async fn every_action_has_a_class_and_what_the_class_requires() {
         event
     });
     for record in written(events.collect()).await {
+        schema::check(&record);
         let class = record["class_uid"].as_u64().unwrap();
         let activity = record["activity_id"].as_u64().unwrap();
         assert_eq!(record["category_uid"].as_u64().unwrap(), class / 1000);

@@ -16,6 +16,7 @@ use hallpass_core::{
 use hallpass_telemetry::Metrics;
 
 use crate::{
+    handlers::audit::TrailSearch,
     cross_origin::Origins,
     door::{Capacity, Door},
     front_guard::FrontGuard,
@@ -104,6 +105,8 @@ pub struct AppParts {
     pub metrics: Arc<Metrics>,
     /// How the parts are.
     pub health: Arc<dyn Health>,
+    /// Finds records of the audit trail.
+    pub trail: Arc<dyn TrailSearch>,
     /// The pages that may call from a browser.
     pub origins: Origins,
     /// How many mints may be under way.
@@ -169,6 +172,10 @@ impl App {
 
     pub(crate) fn fingerprints(&self) -> &Fingerprints {
         &self.0.fingerprints
+    }
+
+    pub(crate) fn trail(&self) -> &dyn TrailSearch {
+        &*self.0.parts.trail
     }
 
     pub(crate) fn draining(&self) -> bool {

@@ -22,7 +22,7 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 27] = [
+const ROUTES: [&str; 28] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
@@ -31,6 +31,7 @@ const ROUTES: [&str; 27] = [
     "/api/client-secrets/{id}/refresh",
     "/api/client-secrets/{id}/revoke",
     "/api/client-secrets/{id}/events",
+    "/api/admin/audit",
     "/api/admin/grants",
     "/api/admin/grants/{id}",
     "/api/admin/grants/{id}/revoke",

@@ -28,4 +28,5 @@ pub use app::{App, AppParts, BreakerWish, Health, UpstreamStatus};
 pub use cross_origin::{Origins, OriginsError};
 pub use document::openapi_json;
 pub use door::Capacity;
+pub use handlers::audit::{AuditQuery, FoundRecord, TrailSearch};
 pub use router::{admin, public};

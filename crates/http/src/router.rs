@@ -9,7 +9,7 @@ use crate::{
     app::App,
     document::Document,
     handlers::{
-        breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh, reports,
+        audit, breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh, reports,
         revocations, revoke,
     },
     observe::observe,
@@ -50,6 +50,7 @@ fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(interviews::end_interview))
         .routes(routes!(breaker::list_upstreams))
         .routes(routes!(breaker::force_breaker))
+        .routes(routes!(audit::search_audit))
         .routes(routes!(metrics::metrics))
 }
 

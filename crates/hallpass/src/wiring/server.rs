@@ -185,6 +185,7 @@ impl Server {
             keys: Arc::new(issuer),
             metrics,
             health: Arc::new(observed::Parts { pool, grants }),
+            trail: Arc::new(trail::Reading::of(&config.audit.dir)),
             origins: origins(config, &extras)?,
             capacity: Capacity {
                 mints: config.mint.max_in_flight,

@@ -6,6 +6,7 @@
 
 mod checkpoints;
 mod keeping;
+mod reading;
 mod sending;
 mod stdout;
 
@@ -29,6 +30,7 @@ use super::{
 use crate::cli::Stop;
 
 pub(crate) use keeping::archive;
+pub(crate) use reading::Reading;
 
 /// Records among which the last start or stop of the server is looked for;
 /// after a stop, only commands add some.
@@ -68,9 +70,12 @@ pub(crate) async fn note_gap(dir: &Path, log: &dyn AuditLog) -> Result<(), Stop>
         let action = record.known_action();
         matches!(action, Some(Action::ServerStart | Action::ServerStop))
     };
-    let stopped = records.iter().rev().find(lives);
-    let stopped = stopped.is_some_and(|last| last.known_action() == Some(Action::ServerStop));
-    let Some(last) = records.last().filter(|_| !stopped) else {
+    let lived = records.iter().rev().find(lives);
+    // Among so many records of a server that still ran there may be neither.
+    let running = lived.map_or(records.len() >= LOOKED_BACK, |last| {
+        last.known_action() == Some(Action::ServerStart)
+    });
+    let Some(last) = records.last().filter(|_| running) else {
         return Ok(());
     };
     let mut gap = AuditEvent::outcome(now(), Action::TrailGap, Outcome::Success);

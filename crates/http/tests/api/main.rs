@@ -7,6 +7,7 @@
 )]
 
 mod arbitrary;
+mod audit;
 mod cross_origin;
 mod document;
 mod errors;

@@ -82,6 +82,7 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
         "/api/admin/grants/{id}",
         Some(Permission::GrantsReadAny),
     ),
+    ("GET", "/api/admin/audit", Some(Permission::AuditRead)),
     ("GET", "/api/admin/keys", Some(Permission::KeysManage)),
     ("POST", "/api/admin/keys", Some(Permission::KeysManage)),
     (

@@ -17,7 +17,8 @@ use hallpass_core::{
     ports::{Authenticator, KeyDirectory, Quotas, StoreError, StoredKey},
 };
 use hallpass_http::{
-    App, AppParts, BreakerWish, Capacity, Health, Origins, UpstreamStatus,
+    App, AppParts, AuditQuery, BreakerWish, Capacity, FoundRecord, Health, Origins, TrailSearch,
+    UpstreamStatus,
     front_guard::{FrontGuard, FrontLimits},
     serve::TrustedProxies,
 };
@@ -81,6 +82,7 @@ impl Service {
             keys: Arc::new(keys(&world)),
             metrics: Arc::new(Metrics::new("1.2.3")),
             health: Arc::new(NothingYet),
+            trail: Arc::new(TenRecords),
             origins: Origins::new([LISTED], [OWN]).unwrap(),
             capacity: Capacity::default(),
             idempotency: Duration::from_secs(30),
@@ -188,6 +190,24 @@ impl Health for NothingYet {
 
     fn waiting_grants(&self) -> usize {
         0
+    }
+}
+
+/// A trail of ten records that every query finds.
+struct TenRecords;
+
+#[async_trait]
+impl TrailSearch for TenRecords {
+    async fn find(&self, wanted: AuditQuery) -> Result<Vec<FoundRecord>, StoreError> {
+        if wanted.subject.as_deref() == Some("broken") {
+            return Err(StoreError("the disk is gone".to_owned()));
+        }
+        let from = wanted.cursor.unwrap_or(0);
+        let record = |sequence: u64| FoundRecord {
+            sequence,
+            record: serde_json::value::to_raw_value(&sequence).unwrap(),
+        };
+        Ok((from..10).take(wanted.limit.unwrap()).map(record).collect())
     }
 }
 

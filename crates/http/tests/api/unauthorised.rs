@@ -33,6 +33,7 @@ const ROWS: &[(&str, &str, Access)] = &[
     ("GET", "/api/admin/revocations", Guarded),
     ("POST", "/api/admin/revocations", Guarded),
     ("POST", "/api/admin/revocations/{id}/lift", Guarded),
+    ("GET", "/api/admin/audit", Guarded),
     ("GET", "/api/admin/keys", Guarded),
     ("POST", "/api/admin/keys", Guarded),
     ("POST", "/api/admin/keys/{id}/revoke", Guarded),
