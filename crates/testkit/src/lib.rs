@@ -11,6 +11,7 @@
     reason = "a check that does not hold fails its test"
 )]
 
+pub mod chaos;
 pub mod clock;
 pub mod contract;
 

@@ -22,6 +22,7 @@ mod dev_credentials;
 mod dev_restart;
 mod dev_start;
 mod dev_tls;
+mod fault_matrix;
 mod serve_drain;
 mod serve_tls;
 mod support;

@@ -9,22 +9,25 @@ use axum::{
 };
 use hallpass_api::problem::Problem;
 use hallpass_core::{
-    audit::Action, code::Code, ids::Subject, permission::Permission, pipeline::AuditSlip,
-    refusal::Refusal, request::RequestFacts,
+    audit::Action, code::Code, ids::Subject, permission::Permission, refusal::Refusal,
+    request::RequestFacts,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    admin::{Asked, answer, ask, known},
     health::UpstreamReport,
-    mint::{Refused, enter},
+    mint::Refused,
 };
 use crate::{
-    answer::{ErrorShape, Told, good, refused},
+    answer::good,
     app::{App, BreakerWish},
-    body,
 };
+
+/// What these requests are, and who may send them.
+const MANAGING: (Action, Permission) = (Action::AdminRequest, Permission::UpstreamsManage);
 
 /// The upstreams.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,6 +82,8 @@ impl From<Wish> for BreakerWish {
         (status = 200, description = "The upstreams", body = UpstreamList),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The trail can't be written", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
@@ -96,12 +101,10 @@ async fn list_known(
     facts: &Arc<RequestFacts>,
     request: Request,
 ) -> Result<(Response, Subject), Refused> {
-    let (slip, caller, _) = managing(app, facts, request).await?;
+    let Asked { slip, caller, .. } = ask(app, facts, request, MANAGING).await?;
     let list = listing(app);
-    match slip.done(Vec::new()).await {
-        Ok(()) => Ok((good(StatusCode::OK, &list), caller)),
-        Err(refusal) => Err(told(refusal, caller)),
-    }
+    let done = slip.done(Vec::new()).await;
+    known(caller, done.map(|()| good(StatusCode::OK, &list)))
 }
 
 /// Hold a breaker open or closed, or let it go
@@ -118,7 +121,12 @@ async fn list_known(
         (status = 400, description = "A member is wrong", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 408, description = "The body came too slowly", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 413, description = "Body over 64 KiB", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 415, description = "Body not JSON", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such upstream", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The trail can't be written", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
@@ -138,54 +146,33 @@ async fn force_known(
     name: &str,
     request: Request,
 ) -> Result<(Response, Subject), Refused> {
-    let (slip, caller, request) = managing(app, facts, request).await?;
-    let wish = match read(request).await {
-        Ok(wish) => wish,
-        Err(refusal) => return Err(told(slip.refuse(refusal).await, caller)),
-    };
-    let known = app
-        .health()
-        .upstreams()
-        .into_iter()
-        .any(|it| *it.name == *name);
-    if !known {
+    let asked = ask(app, facts, request, MANAGING).await?;
+    let caller = asked.caller.clone();
+    known(caller, force(app, name, asked).await)
+}
+
+async fn force(app: &App, name: &str, asked: Asked<'_>) -> Result<Response, Refusal> {
+    let (slip, wish) = asked.read(|body| read(body)).await?;
+    let upstreams = app.health().upstreams();
+    if !upstreams.iter().any(|upstream| *upstream.name == *name) {
         let refusal = Refusal::new(
             Code::NotFound,
             "There is no such upstream. GET /api/admin/upstreams lists them.",
         );
-        return Err(told(slip.refuse(refusal).await, caller));
+        return Err(slip.refuse(refusal).await);
     }
     // Recorded first: what can't be recorded is not done.
     let facts = vec![
         ("upstream", name.to_owned()),
         ("breaker", wish.name().to_owned()),
     ];
-    if let Err(refusal) = slip.done(facts).await {
-        return Err(told(refusal, caller));
-    }
+    slip.done(facts).await?;
     app.health().force_breaker(name, wish.into());
-    Ok((good(StatusCode::OK, &listing(app)), caller))
+    Ok(good(StatusCode::OK, &listing(app)))
 }
 
-/// A request of someone who may manage upstreams.
-async fn managing<'a>(
-    app: &'a App,
-    facts: &Arc<RequestFacts>,
-    request: Request,
-) -> Result<(AuditSlip<'a>, Subject, Request), Refused> {
-    let (parts, body) = request.into_parts();
-    let slip = enter(app, facts, &parts.headers, &parts, Action::AdminRequest).await?;
-    let caller = slip.caller().subject.clone();
-    match slip.require(Permission::UpstreamsManage).await {
-        Ok(slip) => Ok((slip, caller, Request::from_parts(parts, body))),
-        Err(refusal) => Err(told(refusal, caller)),
-    }
-}
-
-async fn read(request: Request) -> Result<Wish, Refusal> {
-    let (parts, body) = request.into_parts();
-    let bytes = body::read(&parts.headers, body).await?;
-    let read: Result<ForceRequest, _> = serde_json::from_slice(&bytes);
+fn read(body: &[u8]) -> Result<Wish, Refusal> {
+    let read: Result<ForceRequest, _> = serde_json::from_slice(body);
     read.map(|request| request.state).map_err(|_| {
         Refusal::new(
             Code::InvalidMember,
@@ -199,27 +186,5 @@ fn listing(app: &App) -> UpstreamList {
     let upstreams = app.health().upstreams();
     UpstreamList {
         data: upstreams.iter().map(UpstreamReport::of).collect(),
-    }
-}
-
-fn told(refusal: Refusal, caller: Subject) -> Refused {
-    Refused {
-        refusal,
-        caller: Some(caller),
-    }
-}
-
-fn answer(facts: &RequestFacts, result: Result<(Response, Subject), Refused>) -> Response {
-    match result {
-        Ok((mut response, caller)) => {
-            response.extensions_mut().insert(Told {
-                caller: Some(caller),
-                ..Told::default()
-            });
-            response
-        }
-        Err(Refused { refusal, caller }) => {
-            refused(ErrorShape::Problem, refusal, &facts.id, caller)
-        }
     }
 }

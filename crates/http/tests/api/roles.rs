@@ -118,6 +118,16 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
     ("GET", "/livez", None),
     ("GET", "/readyz", None),
     ("GET", "/health", None),
+    (
+        "GET",
+        "/api/admin/upstreams",
+        Some(Permission::UpstreamsManage),
+    ),
+    (
+        "POST",
+        "/api/admin/upstreams/{name}/breaker",
+        Some(Permission::UpstreamsManage),
+    ),
     ("GET", "/metrics", None),
     ("GET", "/openapi.json", None),
     ("GET", "/docs/errors", None),

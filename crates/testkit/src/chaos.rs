@@ -1,0 +1,170 @@
+//! A proxy that breaks connections byte by byte, as networks and broken
+//! servers do.
+//!
+//! What a simulator's faults can't do happens here: below HTTP, or in bytes no
+//! HTTP server would send.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+    time::sleep,
+};
+
+/// What the proxy does with connections that arrive from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chaos {
+    /// Passes all bytes on.
+    None,
+    /// Resets each connection before it reads.
+    ResetAtOnce,
+    /// Reads a whole request, then resets: nobody behind it hears of it.
+    ResetAfterRequest,
+    /// Passes the request on, and so many bytes of the answer, then resets.
+    ResetInAnswer(usize),
+    /// Takes connections and says nothing, ever.
+    Silence,
+    /// Passes the answer on one byte at a time, with this pause after each.
+    Trickle(Duration),
+    /// Answers each request with these bytes, and passes nothing on.
+    Answer(Vec<u8>),
+}
+
+/// A running proxy. Dropped, it lets go of its port and all connections.
+#[derive(Debug)]
+pub struct ChaosProxy {
+    address: SocketAddr,
+    chaos: Arc<Mutex<Chaos>>,
+    connections: Arc<Mutex<JoinSet<()>>>,
+    accepting: JoinHandle<()>,
+}
+
+impl ChaosProxy {
+    /// Starts a proxy before a server.
+    pub async fn start(server: SocketAddr) -> Self {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let chaos = Arc::new(Mutex::new(Chaos::None));
+        let connections = Arc::<Mutex<JoinSet<()>>>::default();
+        let (now, open) = (Arc::clone(&chaos), Arc::clone(&connections));
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                let chaos = now.lock().unwrap().clone();
+                let mut open = open.lock().unwrap();
+                open.spawn(serve(stream, server, chaos));
+                while open.try_join_next().is_some() {}
+            }
+        });
+        Self {
+            address,
+            chaos,
+            connections,
+            accepting,
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Does this with connections from now on, and ends those that are open.
+    pub fn set(&self, chaos: Chaos) {
+        *self.chaos.lock().unwrap() = chaos;
+        self.connections.lock().unwrap().abort_all();
+    }
+}
+
+impl Drop for ChaosProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.connections.lock().unwrap().abort_all();
+    }
+}
+
+async fn serve(mut client: TcpStream, server: SocketAddr, chaos: Chaos) {
+    match chaos {
+        Chaos::ResetAtOnce => reset(&client),
+        Chaos::Silence => std::future::pending().await,
+        Chaos::ResetAfterRequest => {
+            read_request(&mut client).await;
+            reset(&client);
+        }
+        Chaos::Answer(bytes) => {
+            read_request(&mut client).await;
+            let _ = client.write_all(&bytes).await;
+            let _ = client.shutdown().await;
+        }
+        Chaos::None => {
+            let Ok(mut server) = TcpStream::connect(server).await else {
+                return;
+            };
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+        }
+        Chaos::ResetInAnswer(bytes) => {
+            let Some(answer) = answer_of(&mut client, server).await else {
+                return;
+            };
+            let _ = client.write_all(&answer[..bytes.min(answer.len())]).await;
+            // Let what was written arrive before the reset overtakes it.
+            sleep(Duration::from_millis(20)).await;
+            reset(&client);
+        }
+        Chaos::Trickle(pause) => {
+            let Some(answer) = answer_of(&mut client, server).await else {
+                return;
+            };
+            for byte in answer {
+                if client.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+                sleep(pause).await;
+            }
+        }
+    }
+}
+
+/// Closing without lingering sends a reset instead of a polite end.
+fn reset(client: &TcpStream) {
+    let _ = client.set_zero_linger();
+}
+
+/// What the server answers to one request.
+async fn answer_of(client: &mut TcpStream, server: SocketAddr) -> Option<Vec<u8>> {
+    let request = read_request(client).await;
+    let mut server = TcpStream::connect(server).await.ok()?;
+    server.write_all(&request).await.ok()?;
+    Some(read_request(&mut server).await)
+}
+
+/// Reads one HTTP/1.1 message: its head, and as much body as it announces.
+async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    while !is_whole(&bytes) {
+        match stream.read(&mut buffer).await {
+            Ok(read) if read > 0 => bytes.extend_from_slice(&buffer[..read]),
+            _ => break,
+        }
+    }
+    bytes
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .and_then(|length| length.trim().parse::<usize>().ok());
+    bytes.len() >= end + 4 + length.unwrap_or_default()
+}
