@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const SCHEMA: &str = include_str!("ocsf-1.9.json");
 
 /// Panics where a record is not an event of the schema.
-pub fn check(record: &Value) {
+pub(crate) fn check(record: &Value) {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let class = record["class_uid"].to_string();
     let event = &schema["classes"][&class];

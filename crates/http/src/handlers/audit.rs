@@ -101,7 +101,8 @@ pub(crate) struct AuditPage {
         (status = 400, description = "A parameter is wrong", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail can't be read or written", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The trail can't be read or written", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
