@@ -16,10 +16,10 @@ use hallpass_core::{
 use hallpass_telemetry::Metrics;
 
 use crate::{
-    handlers::audit::TrailSearch,
     cross_origin::Origins,
     door::{Capacity, Door},
     front_guard::FrontGuard,
+    handlers::audit::TrailSearch,
     idempotency::Fingerprints,
     replay::Replays,
     serve::TrustedProxies,

@@ -9,8 +9,8 @@ use crate::{
     app::App,
     document::Document,
     handlers::{
-        audit, breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh, reports,
-        revocations, revoke,
+        audit, breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh,
+        reports, revocations, revoke,
     },
     observe::observe,
 };

@@ -46,8 +46,9 @@ use crate::{
         (status = 404, description = "No such grant, or another caller's", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 409, description = "Too early, or refreshed before", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 410, description = "Too late, or the lineage is over", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 429, description = "A limit is reached", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "OpenAI, the trail or a store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 429, description = "A limit is reached", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "OpenAI, the trail or a store is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
 )]

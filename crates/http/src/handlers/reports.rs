@@ -36,8 +36,9 @@ use crate::{answer::good, app::App};
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such grant, or another caller's", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 429, description = "Reports come too fast", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 429, description = "Reports come too fast", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
 )]

@@ -53,7 +53,8 @@ pub(crate) struct RevocationQuery {
         (status = 400, description = "A member is wrong", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
@@ -93,6 +94,8 @@ async fn add_known(asked: Asked<'_>) -> Result<Response, Refusal> {
         (status = 400, description = "A parameter is wrong", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The trail or a store is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
@@ -146,7 +149,8 @@ async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such revocation", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
+        (status = 503, description = "The trail or the store is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
