@@ -14,8 +14,9 @@ use crate::{
     grants::SqliteGrants,
 };
 
-/// How long grants are gathered into one transaction.
-const GATHER: Duration = Duration::from_millis(100);
+/// How long grants are gathered into one transaction: the longer, the more of
+/// them share a page, and the less each costs.
+const GATHER: Duration = Duration::from_millis(500);
 /// How long to wait after a failed transaction.
 const RETRY: Duration = Duration::from_secs(1);
 

@@ -23,6 +23,8 @@ mod dev_restart;
 mod dev_start;
 mod dev_tls;
 mod fault_matrix;
+mod incidents;
+mod life;
 mod serve_drain;
 mod serve_tls;
 mod support;
