@@ -113,7 +113,9 @@ proptest! {
         bytes.truncate(bytes.len() - removed);
         bytes.extend_from_slice(&junk);
         fs::write(&path, &bytes).unwrap();
-        let kept = 2 + u64::from(removed == 0);
+        // A line feed in place of the one that was removed makes the line whole.
+        let mended = removed == 1 && junk.first() == Some(&b'\n');
+        let kept = 2 + u64::from(removed == 0 || mended);
         match open_hastily(dir.path()) {
             Ok((trail, recovery)) => {
                 drop(trail);
