@@ -98,7 +98,7 @@ impl TrailReader {
         let last = self.segments.back().map(|segment| segment.first);
         self.segments
             .retain(|segment| keep(segment, Some(segment.first) == last));
-        let finders = needles.iter().map(|needle| memmem::Finder::new(needle));
+        let finders = needles.iter().map(memmem::Finder::new);
         self.needles = finders.map(memmem::Finder::into_owned).collect();
         before - self.segments.len()
     }
