@@ -91,6 +91,9 @@ fn the_printed_settings_are_toml_with_origins() {
     name = "session"  # default
     secrets = ["********", "********"]  # hallpass.toml:13:1
 
+    [grants]
+    retention_days = 90  # default
+
     [limits]
     bad_keys_per_minute = 10  # default
 
@@ -112,10 +115,12 @@ fn the_printed_settings_are_toml_with_origins() {
     expires_after_seconds = 60  # default
     lease_seconds = 0  # default
     max_expires_after_seconds = 7200  # default
+    max_lineage_seconds = 14400  # default
     max_session_seconds = 1800  # default
     mode = "direct"  # default
     modes = ["direct"]  # default
     overrides = []  # default
+    refresh_grace_seconds = 10  # default
     require_session_id = false  # default
 
     [profiles.interview.session]
