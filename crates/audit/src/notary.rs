@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The file of a trail's checkpoints, oldest first.
-pub(crate) const CHECKPOINTS: &str = "checkpoints.jsonl";
+pub(crate) const CHECKPOINTS: &str = "checkpoints.ndjson";
 /// The file of the key they are checked with.
 pub(crate) const PUBLIC_KEY: &str = "checkpoint.pub";
 

@@ -150,7 +150,7 @@ async fn nothing_is_signed_that_contradicts_what_was() {
 async fn a_torn_checkpoint_is_passed_over() {
     let dir = quick_dir();
     let (trail, _) = signed(dir.path(), 2).await;
-    let path = dir.path().join("checkpoints.jsonl");
+    let path = dir.path().join("checkpoints.ndjson");
     let mut text = fs::read_to_string(&path).unwrap();
     text.truncate(text.len() - 20);
     fs::write(&path, text).unwrap();

@@ -68,7 +68,7 @@ impl House {
     /// Sends a request that must be refused and holds what is true of all.
     async fn refused(&self, row: &Row, path: &str, request: RequestBuilder) -> Answer {
         let what = format!("{} at {path}", row.name);
-        let (minted, before) = (self.mints().await, self.trail().lines().len());
+        let (minted, before) = (self.mints().await, self.trail().records().len());
         let answer = send(request).await;
         assert_eq!(answer.status, row.status, "{what}: {}", answer.text);
         assert_eq!(answer.code(), spoken(row.code, path), "{what}");

@@ -29,7 +29,7 @@ async fn a_second_start_goes_on_where_the_first_ended() {
     assert_eq!(listed["data"][0]["id"], after["id"]);
     assert_eq!(listed["data"][1]["id"], before["id"]);
 
-    let records = second.trail().records();
+    let records = second.trail().all();
     let sequences: Vec<u64> = records.iter().map(|record| record.sequence()).collect();
     let whole: Vec<u64> = (0..).take(sequences.len()).collect();
     assert_eq!(sequences, whole);

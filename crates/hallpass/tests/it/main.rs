@@ -7,6 +7,7 @@
     reason = "a failure here fails the test"
 )]
 
+mod admin_keys;
 mod audit_unwritable;
 mod bad_input;
 mod canary;
@@ -24,7 +25,9 @@ mod dev_start;
 mod dev_tls;
 mod fault_matrix;
 mod incidents;
+mod interviews;
 mod life;
+mod limits;
 mod serve_drain;
 mod serve_tls;
 mod support;

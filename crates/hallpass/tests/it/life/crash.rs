@@ -178,7 +178,13 @@ async fn heavy_what_was_answered_holds_after_every_crash() {
     let rounds = rounds.and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
     let mut place = Place::start();
     let (mut log, mut next) = (Log::default(), 0);
-    for round in 0..rounds {
+    // A grant is ripe for a refresh only after some seconds: a quick machine
+    // goes on until one was.
+    let enough = |round: usize, log: &Log| round >= rounds && !log.refreshes.is_empty();
+    for round in 0..rounds * 20 {
+        if enough(round, &log) {
+            break;
+        }
         (log, next) = crash(&mut place, log, next, 5 + (round * 11) % 60).await;
         place.serve = crate::support::Serve::start(&place.site);
         assert_eq!(place.site.trail().verified()["verdict"], "whole");
@@ -201,8 +207,5 @@ async fn heavy_what_was_answered_holds_after_every_crash() {
     }
     assert_agreement(&place, &log).await;
     assert!(!log.revoked.is_empty(), "something was revoked");
-    assert!(
-        rounds < ROUNDS || !log.refreshes.is_empty(),
-        "and refreshed"
-    );
+    assert!(!log.refreshes.is_empty(), "and refreshed");
 }

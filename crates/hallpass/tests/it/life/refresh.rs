@@ -43,7 +43,7 @@ async fn a_grant_is_refreshed_in_its_window_and_only_once() {
     let after = place.on(&next, "refresh", &bearer, &json!({})).await;
     assert_eq!((after.status, &*after.code()), (403, "grant_revoked"));
 
-    let records = place.site.trail().records();
+    let records = place.site.trail().all();
     let told: Vec<_> = records
         .iter()
         .filter(|record| record.action() == "security.anomaly")

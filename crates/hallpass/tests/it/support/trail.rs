@@ -46,10 +46,18 @@ impl Trail {
     }
 
     /// All records.
-    pub(crate) fn records(&self) -> Vec<Record> {
+    pub(crate) fn all(&self) -> Vec<Record> {
         let lines = self.lines();
         let records = lines.iter().map(|line| serde_json::from_str(line));
         records.map(|record| Record(record.unwrap())).collect()
+    }
+
+    /// The records of requests and of the server's life: not those that are
+    /// written in between of a time or a crowd.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        const IN_BETWEEN: [&str; 2] = ["trail.checkpoint", "security.anomaly"];
+        let asked_for = |record: &Record| !IN_BETWEEN.contains(&record.action());
+        self.all().into_iter().filter(asked_for).collect()
     }
 
     /// What `hallpass audit verify` says of a whole trail.
