@@ -40,7 +40,7 @@ impl SetClock {
 
     fn next_day(&self) {
         let mut now = self.0.lock().unwrap();
-        *now = *now + DAY;
+        *now += DAY;
     }
 }
 

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn an_attempt_that_failed_says_nothing_of_the_next() {
         let journal = Journal::default();
-        journal.clone().note_sent();
+        journal.note_sent();
         assert!(journal.was_sent());
         journal.note_failed(FailedAttempt {
             code: Code::UpstreamUnavailable,

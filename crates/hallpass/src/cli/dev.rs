@@ -23,7 +23,7 @@ pub(crate) struct Dev {
     /// The address to listen at; loopback only
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,
-    /// Where client secrets come from; openai needs OPENAI_API_KEY
+    /// Where client secrets come from; openai needs a key in the environment
     #[arg(long, value_enum, default_value_t = Upstream::Sim)]
     pub(crate) upstream: Upstream,
     /// Log every request, not only warnings

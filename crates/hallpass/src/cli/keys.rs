@@ -68,7 +68,7 @@ pub(crate) enum Keys {
     Revoke {
         #[command(flatten)]
         place: Place,
-        /// The key's id: the part after hp_svc_ or hp_adm_
+        /// The key's id: the part between its kind and its secret
         id: String,
     },
     /// Make a successor of a key, which goes on working for a while
@@ -107,7 +107,7 @@ impl Place {
     async fn open(self) -> Result<KeyDesk, Stop> {
         if let Some(data_dir) = self.data_dir {
             let audit_dir = data_dir.join("audit");
-            let keyring = Keyring::open(&data_dir, &audit_dir).await?;
+            let keyring = Box::new(Keyring::open(&data_dir, &audit_dir).await?);
             return Ok(KeyDesk::Stopped {
                 keyring,
                 roles: None,
@@ -123,7 +123,8 @@ impl Place {
             )),
             (None, None) => {
                 let config = self.source.load()?.config;
-                let keyring = Keyring::open(&config.server.data_dir, &config.audit.dir).await?;
+                let keyring =
+                    Box::new(Keyring::open(&config.server.data_dir, &config.audit.dir).await?);
                 let roles = Some(config.roles.into_keys().collect());
                 Ok(KeyDesk::Stopped { keyring, roles })
             }

@@ -27,7 +27,7 @@ pub(crate) enum KeyDesk {
     Running(AdminClient),
     /// In the data directory; roles are checked where the configuration is known.
     Stopped {
-        keyring: Keyring,
+        keyring: Box<Keyring>,
         roles: Option<Vec<String>>,
     },
 }
