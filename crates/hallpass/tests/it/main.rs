@@ -31,3 +31,4 @@ mod limits;
 mod serve_drain;
 mod serve_tls;
 mod support;
+mod vectors;
