@@ -54,7 +54,7 @@ const ROUTES: [&str; 28] = [
 ];
 
 /// The pages of the interactive document, whose files have routes of their own.
-const DOCS: &str = "/docs";
+pub(crate) const DOCS: &str = "/docs";
 
 /// Gathers the facts of a request.
 pub(crate) fn gather<B>(app: &App, request: &Request<B>) -> Arc<RequestFacts> {

@@ -33,7 +33,7 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
             .expose(origin.as_ref(), response.headers_mut());
         response
     };
-    headers::harden(response.headers_mut(), app.https());
+    headers::harden(response.headers_mut(), facts.route, app.https());
     if let Ok(id) = HeaderValue::from_str(facts.id.as_str()) {
         response
             .headers_mut()
