@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the release build, then the benchmark itself.
+//! `cargo xtask bench`: the build that is shipped, then the benchmark itself.
 use std::{ffi::OsString, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
@@ -15,20 +15,23 @@ pub(crate) struct Args {
     benchmark: Vec<OsString>,
 }
 
-/// Builds for release and runs the benchmark with the arguments given.
+/// The profile of what is shipped; peers of ours are built alike.
+const PROFILE: &str = "dist";
+
+/// Builds what is shipped and runs the benchmark with the arguments given.
 pub(crate) fn bench(args: &Args) -> Result<()> {
     if let Some((task, rest)) = args.benchmark.split_first()
         && task == "trail"
     {
         return trail(rest);
     }
-    let mut build = cargo(&["build", "--release", "--locked"]);
+    let mut build = cargo(&["build", "--profile", PROFILE, "--locked"]);
     build.args(["--package", "hallpass-bench"]);
     if measures_hallpass(&args.benchmark) {
         build.args(["--package", "hallpass"]);
     }
     run(&mut build)?;
-    let benchmark = target_folder()?.join("release/hallpass-bench");
+    let benchmark = target_folder()?.join(PROFILE).join("hallpass-bench");
     run(Command::new(benchmark).args(&args.benchmark))
 }
 

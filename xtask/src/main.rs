@@ -40,7 +40,7 @@ enum Task {
     Openapi(generated::Args),
     /// Write the configuration's JSON schema, or compare it with `--check`
     Schema(generated::Args),
-    /// Build for release and measure against peers
+    /// Build as shipped and measure against peers
     Bench(bench::Args),
 }
 

@@ -61,6 +61,7 @@ mod escape;
 mod export;
 mod facts;
 mod follow;
+mod gather;
 mod json;
 mod jump;
 mod keep;

@@ -2,7 +2,7 @@
 //!
 //! Entry `n` of the tree is the 32 bytes of the hash of record `n`.
 
-use crate::chain::{Hash, Hasher};
+use crate::chain::Hash;
 
 /// A tree that grows at its right edge; it keeps what its root needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,20 +58,17 @@ impl Tree {
 
 /// The hash of an entry: of a zero byte and the record's hash.
 fn leaf(record: Hash) -> Hash {
-    Hash::of_parts(&[&[0], record.as_bytes()])
+    let mut entry = [0; 33];
+    entry[1..].copy_from_slice(record.as_bytes());
+    Hash::of(&entry)
 }
 
 /// The hash of two subtrees: of a one byte and both.
 fn parent(left: Hash, right: Hash) -> Hash {
-    Hash::of_parts(&[&[1], left.as_bytes(), right.as_bytes()])
-}
-
-impl Hash {
-    fn of_parts(parts: &[&[u8]]) -> Self {
-        let mut hasher = Hasher::default();
-        parts.iter().for_each(|part| hasher.add(part));
-        hasher.finish()
-    }
+    let mut node = [1; 65];
+    node[1..33].copy_from_slice(left.as_bytes());
+    node[33..].copy_from_slice(right.as_bytes());
+    Hash::of(&node)
 }
 
 fn root_of(records: &[Hash]) -> Hash {

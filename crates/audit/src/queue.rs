@@ -9,10 +9,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
 };
 
 use hallpass_core::ports::{AuditReceipt, AuditUnavailable};
+
+use crate::gather::Gather;
 
 /// Bytes that may wait before the disk counts as too slow to serve.
 const MAX_WAITING: usize = 64 << 20;
@@ -146,14 +147,9 @@ impl Queue {
     }
 
     /// Takes all that waits, in exchange for an empty load; waits for the first
-    /// record, and then up to `window` until there are `likely` of them. None
-    /// when the queue is closed and empty.
-    pub(crate) fn take(
-        &self,
-        load: &mut Load,
-        likely: usize,
-        window: Duration,
-    ) -> Option<Arc<Batch>> {
+    /// record, and then for those `gather` expects. None when the queue is
+    /// closed and empty.
+    pub(crate) fn take(&self, load: &mut Load, gather: &Gather) -> Option<Arc<Batch>> {
         load.clear();
         let mut waiting = held(&self.waiting);
         while waiting.load.ends.is_empty() {
@@ -166,7 +162,7 @@ impl Queue {
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        let mut waiting = self.gather(waiting, likely, window);
+        let mut waiting = self.gather(waiting, gather);
         waiting.wake_at = None;
         mem::swap(load, &mut waiting.load);
         Some(mem::take(&mut waiting.batch))
@@ -175,22 +171,18 @@ impl Queue {
     fn gather<'a>(
         &'a self,
         mut waiting: MutexGuard<'a, Waiting>,
-        likely: usize,
-        window: Duration,
+        gather: &Gather,
     ) -> MutexGuard<'a, Waiting> {
-        if window.is_zero() {
+        let expected = gather.expected();
+        let misses = |waiting: &mut Waiting| waiting.load.ends.len() < expected && !waiting.closed;
+        if !misses(&mut waiting) {
             return waiting;
         }
-        let start = Instant::now();
-        while waiting.load.ends.len() < likely && !waiting.closed {
-            let Some(left) = window.checked_sub(start.elapsed()).filter(|d| !d.is_zero()) else {
-                break;
-            };
-            waiting.wake_at = Some(likely);
-            let waited = self.arrived.wait_timeout(waiting, left);
-            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        waiting
+        waiting.wake_at = Some(expected);
+        let waited = self
+            .arrived
+            .wait_timeout_while(waiting, gather.window(), misses);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Takes no more records; those in line are still written.

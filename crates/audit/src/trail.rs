@@ -59,8 +59,8 @@ pub struct TrailSettings {
     pub segment_max_age: Duration,
     /// How long a record may wait for others before they are synced together.
     ///
-    /// Only waited for when the load before held several records, and only
-    /// until there are as many again.
+    /// Only waited for when records lately came together, and only until as
+    /// many are there again.
     pub gather_window: Duration,
     /// Tells the time of the trail's own records.
     pub clock: Arc<dyn Clock>,
@@ -73,13 +73,13 @@ pub struct TrailSettings {
 }
 
 impl TrailSettings {
-    /// The defaults: segments of 64 MiB or a day, a window of 250 µs, the local disk.
+    /// The defaults: segments of 64 MiB or a day, a window of 1 ms, the local disk.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>, version: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
             segment_max_bytes: 64 << 20,
             segment_max_age: Duration::from_secs(24 * 3600),
-            gather_window: Duration::from_micros(250),
+            gather_window: Duration::from_millis(1),
             clock,
             version: version.into(),
             observer: Arc::new(NoObserver),

@@ -15,6 +15,7 @@ use hallpass_core::{Timestamp, ports::Clock};
 use crate::{
     chain::Chain,
     disk::{Disk, SegmentFile, write_all},
+    gather::Gather,
     line::Sealer,
     lock::DirLock,
     queue::{Load, Queue},
@@ -133,9 +134,9 @@ impl Writer {
     pub(crate) fn run(mut self, queue: &Arc<Queue>, window: Duration) {
         let guard = BreakOff(queue.clone());
         let mut load = Load::default();
-        let mut likely = 1;
-        while let Some(batch) = queue.take(&mut load, likely, window) {
-            likely = load.ends.len();
+        let mut gather = Gather::within(window);
+        while let Some(batch) = queue.take(&mut load, &gather) {
+            gather.learn(load.ends.len());
             match self.commit(&load) {
                 Ok(first) => batch.finish(Ok(first)),
                 Err(fault) => {

@@ -62,7 +62,7 @@ fn the_printed_settings_are_toml_with_origins() {
     checkpoint_records = 10000  # default
     checkpoint_seconds = 10  # default
     dir = ".hallpass/audit"  # default
-    gather_window_us = 0  # default
+    gather_window_us = 1000  # default
     hot_days = 90  # default
     retention_days = 365  # default
     segment_max_bytes = 67108864  # default

@@ -1,6 +1,9 @@
 //! Identifiers, one type for each thing that has one.
+//!
+//! Their texts are shared: one request hands its ids to registry, trail, log
+//! and limits.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +44,7 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(pub(crate) Box<str>);
+        pub struct $name(pub(crate) Arc<str>);
 
         impl $name {
             /// Takes a text that is not empty, not over-long, and has no control character.
@@ -52,7 +55,7 @@ macro_rules! id {
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check(&text)?;
-                Ok(Self(text.into_boxed_str()))
+                Ok(Self(text.into()))
             }
 
             /// The identifier as text.
@@ -84,7 +87,7 @@ macro_rules! id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0.into_string()
+                id.0.as_ref().to_owned()
             }
         }
     };
@@ -145,7 +148,7 @@ impl GrantId {
     /// Makes an id of 128 bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("gr_{}", hex(&bits)).into_boxed_str())
+        Self(format!("gr_{}", hex(&bits)).into())
     }
 
     /// Makes an id of a moment and 80 random bits.
@@ -165,7 +168,7 @@ impl LineageId {
     /// Makes an id of 128 random bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("ln_{}", hex(&bits)).into_boxed_str())
+        Self(format!("ln_{}", hex(&bits)).into())
     }
 }
 
@@ -175,7 +178,7 @@ impl LineageId {
     pub fn begun_by(grant: &GrantId) -> Self {
         let text = grant.as_str();
         let bits = text.strip_prefix("gr_").unwrap_or(text);
-        Self(format!("ln_{bits}").into_boxed_str())
+        Self(format!("ln_{bits}").into())
     }
 }
 
@@ -183,7 +186,7 @@ impl RevocationId {
     /// Makes an id of 128 random bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("rv_{}", hex(&bits)).into_boxed_str())
+        Self(format!("rv_{}", hex(&bits)).into())
     }
 }
 
@@ -191,7 +194,7 @@ impl RequestId {
     /// Makes an id of 128 random bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("req_{}", hex(&bits)).into_boxed_str())
+        Self(format!("req_{}", hex(&bits)).into())
     }
 }
 

@@ -114,6 +114,9 @@ struct Escaped<'a, 'w>(&'a mut Writer<'w>);
 
 impl Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if is_plain(text.as_bytes()) {
+            return self.0.write_str(text);
+        }
         let mut kept = 0;
         for (at, character) in text
             .char_indices()
@@ -125,6 +128,13 @@ impl Write for Escaped<'_, '_> {
         }
         self.0.write_str(&text[kept..])
     }
+}
+
+/// Whether there is nothing to escape. Without an early end, so that many bytes
+/// are looked at at once.
+fn is_plain(bytes: &[u8]) -> bool {
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
+    bytes.iter().fold(true, |all, byte| all & plain(*byte))
 }
 
 /// Quotes, controls, and what some readers take for a line's end or turn the

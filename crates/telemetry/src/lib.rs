@@ -1,6 +1,7 @@
 //! Logs and metrics: what the other crates tell, written and counted.
 
 mod json_lines;
+mod line_writer;
 mod logs;
 mod metrics;
 

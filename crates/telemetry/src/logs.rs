@@ -1,18 +1,13 @@
 //! Log lines: one event a line, to standard error, off the request's path.
 
-use std::io::{BufWriter, IsTerminal};
+use std::io::{self, IsTerminal};
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::json_lines::JsonLines;
-
-/// Lines that may wait to be written; past that, new ones are dropped rather
-/// than let a stuck reader hold requests up.
-const QUEUED_LINES: usize = 65_536;
-
-/// Bytes written at once where lines come fast; a pause writes what is there.
-const LINE_BUFFER: usize = 64 * 1024;
+use crate::{
+    json_lines::JsonLines,
+    line_writer::{LineWriter, Worker},
+};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,25 +36,26 @@ pub enum LogSetupError {
     /// A log was started before.
     #[error("the log was started twice")]
     Twice,
+    /// The system gives no thread to write it.
+    #[error("the log's thread can't be started: {0}")]
+    Thread(#[from] io::Error),
 }
 
 /// Writes what is still queued when it is dropped.
 #[must_use = "dropping the guard ends the log"]
 pub struct LogGuard {
-    _worker: WorkerGuard,
+    _worker: Worker,
 }
 
 /// Starts the process's log.
 ///
 /// # Errors
 ///
-/// [`LogSetupError`] when the filter can't be read or a log was started before.
+/// [`LogSetupError`] when the filter can't be read, a log was started before,
+/// or no thread can be had.
 pub fn start(settings: &LogSettings) -> Result<LogGuard, LogSetupError> {
     let filter = EnvFilter::builder().parse(&settings.filter)?;
-    let (writer, worker) = NonBlockingBuilder::default()
-        .buffered_lines_limit(QUEUED_LINES)
-        .thread_name("hallpass-log")
-        .finish(BufWriter::with_capacity(LINE_BUFFER, std::io::stderr()));
+    let (writer, worker) = LineWriter::start(io::stderr())?;
     let builder = fmt::Subscriber::builder()
         .with_env_filter(filter)
         .with_writer(writer)
@@ -70,7 +66,7 @@ pub fn start(settings: &LogSettings) -> Result<LogGuard, LogSetupError> {
             tracing::subscriber::set_global_default(subscriber)
         }
         LogFormat::Text => {
-            let coloured = std::io::stderr().is_terminal();
+            let coloured = io::stderr().is_terminal();
             let subscriber = builder.compact().with_ansi(coloured).finish();
             tracing::subscriber::set_global_default(subscriber)
         }

@@ -49,7 +49,7 @@ impl Default for Audit {
             archive: None,
             segment_max_bytes: 64 * 1024 * 1024,
             segment_max_hours: 24,
-            gather_window_us: 0,
+            gather_window_us: 1000,
             checkpoint_seconds: 10,
             checkpoint_records: 10_000,
             checkpoint_to: None,
