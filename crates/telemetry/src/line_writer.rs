@@ -212,7 +212,10 @@ mod tests {
         drop(open);
         drop(worker);
         let told: Vec<u8> = out.iter().flatten().collect();
-        assert_eq!(told.iter().filter(|byte| **byte == b'x').count(), MAX_WAITING);
+        assert_eq!(
+            told.iter().filter(|byte| **byte == b'x').count(),
+            MAX_WAITING
+        );
         assert!(told.ends_with(b"\"lines\":2}\n"));
     }
 }
