@@ -1,4 +1,6 @@
 //! `cargo xtask bench`: the build that is shipped, then the benchmark itself.
+mod page;
+
 use std::{ffi::OsString, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
@@ -10,7 +12,8 @@ use crate::run::{cargo, output, root, run};
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
     /// Passed to the benchmark: `mint`, then its options; `--help` lists them.
-    /// Or `trail`: the audit trail against the disk
+    /// Or `trail`: the audit trail against the disk; or `registry`: what a
+    /// grant costs the registry, and a mint beside a million of them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     benchmark: Vec<OsString>,
 }
@@ -20,10 +23,11 @@ const PROFILE: &str = "dist";
 
 /// Builds what is shipped and runs the benchmark with the arguments given.
 pub(crate) fn bench(args: &Args) -> Result<()> {
-    if let Some((task, rest)) = args.benchmark.split_first()
-        && task == "trail"
-    {
-        return trail(rest);
+    if let Some((task, rest)) = args.benchmark.split_first() {
+        let examples = EXAMPLES.iter().find(|(name, _, _)| task == name);
+        if let Some((name, package, example)) = examples {
+            return by_example(name, package, example, rest);
+        }
     }
     let mut build = cargo(&["build", "--profile", PROFILE, "--locked"]);
     build.args(["--package", "hallpass-bench"]);
@@ -35,12 +39,22 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     run(Command::new(benchmark).args(&args.benchmark))
 }
 
-/// Measures the trail by itself: its records a second at 1 to 256 writers,
-/// against the disk's bare append-and-sync in the same folder.
-fn trail(args: &[OsString]) -> Result<()> {
-    let mut example = cargo(&["run", "--release", "--locked", "--quiet"]);
-    example.args(["--package", "hallpass-audit", "--example", "throughput"]);
-    run(example.arg("--").args(args))
+/// What is measured by a crate's own example: its name here, package, example.
+const EXAMPLES: [(&str, &str, &str); 2] = [
+    ("trail", "hallpass-audit", "throughput"),
+    ("registry", "hallpass-store-sqlite", "registry"),
+];
+
+/// Measures by an example, whose output is Markdown; a usual run's figures are
+/// kept on the page.
+fn by_example(name: &str, package: &str, example: &str, args: &[OsString]) -> Result<()> {
+    let mut command = cargo(&["run", "--release", "--locked", "--quiet"]);
+    command.args(["--package", package, "--example", example]);
+    if !args.is_empty() {
+        return run(command.arg("--").args(args));
+    }
+    let measured = String::from_utf8(output(&mut command)?)?;
+    page::keep(&format!("cargo xtask bench {name}"), &measured)
 }
 
 /// Whether Hallpass has to be built too: it is not left out by `--only`, and

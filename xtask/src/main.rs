@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod crash;
 mod deps_check;
 mod generated;
 mod lint;
@@ -42,6 +43,8 @@ enum Task {
     Schema(generated::Args),
     /// Build as shipped and measure against peers
     Bench(bench::Args),
+    /// Kill a server again and again under load; what it answered must hold
+    Crash(crash::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Openapi(args) => generated::OPENAPI.update(&args),
         Task::Schema(args) => generated::SCHEMA.update(&args),
         Task::Bench(args) => bench::bench(&args),
+        Task::Crash(args) => crash::crash(&args),
     }
 }
 

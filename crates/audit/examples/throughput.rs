@@ -1,5 +1,5 @@
 //! Records a second, latency and processor time of the trail at 1 to 256
-//! writers, beside the disk's bare append-and-fdatasync.
+//! writers, beside the disk's bare append-and-fdatasync, as Markdown.
 //!
 //! `cargo run --release -p hallpass-audit --example throughput [DIR [WINDOW_US[:WRITERS[:PAUSE_MS]]…]]`
 //!
@@ -69,20 +69,34 @@ fn main() {
     );
     let mut runs: Vec<Run> = arguments.map(|text| Run::read(&text)).collect();
     if runs.is_empty() {
+        // The window the server has unless it is told otherwise.
         runs = [1, 16, 64, 256]
-            .map(|writers| Run::new(250, writers, 0))
+            .map(|writers| Run::new(0, writers, 0))
             .into();
     }
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
-    println!(
-        "bare append of 1,200 bytes and fdatasync: {:.0} a second",
-        bare(&dir)
-    );
-    println!("window_us writers pause_ms records/s  p50_us  p99_us cpu_us/record records/sync");
+    let before = bare(&dir);
+    let mut rows = Vec::new();
     for run in runs {
-        measure(&dir, &run);
+        rows.push(measure(&dir, &run));
     }
+    let after = bare(&dir);
+    let disk = Bare {
+        rate: f64::midpoint(before.rate, after.rate),
+        median: (before.median + after.median) / 2,
+    };
+    println!(
+        "The disk by itself, appending {SIZE} bytes and fdatasync, one by one: {:.0} a second before and {:.0} after, median {:.2} ms.\n",
+        before.rate,
+        after.rate,
+        milliseconds(disk.median)
+    );
+    println!(
+        "| writers | records a second | × the disk | median ms | 99th percentile ms | added to the disk's median, ms | records a sync | µs of processor a record |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|");
+    rows.iter().for_each(|row| row.print(&disk));
     read_back(&dir);
     std::fs::remove_dir_all(&dir).unwrap();
 }
@@ -108,7 +122,7 @@ fn read_back(dir: &Path) {
     assert_eq!(search(&largest, query).unwrap().count(), 0);
     let per_second = |time: Duration| report.records as f64 / time.as_secs_f64();
     println!(
-        "{} bytes a record; verified {:.0} a second, searched {:.0} a second",
+        "\n{} bytes a record, averaged over the two of a mint; `audit verify` checks {:.0} a second, a search without index reads {:.0} a second.",
         report.bytes / report.records,
         per_second(verified),
         per_second(start.elapsed()),
@@ -138,23 +152,66 @@ impl Run {
     }
 }
 
-fn bare(dir: &Path) -> f64 {
+/// What the disk does by itself.
+struct Bare {
+    rate: f64,
+    median: Duration,
+}
+
+/// What one run measured.
+struct Row {
+    name: String,
+    rate: f64,
+    median: Duration,
+    late: Duration,
+    cpu: Duration,
+    together: f64,
+}
+
+impl Row {
+    fn print(&self, disk: &Bare) {
+        println!(
+            "| {} | {:.0} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} |",
+            self.name,
+            self.rate,
+            self.rate / disk.rate,
+            milliseconds(self.median),
+            milliseconds(self.late),
+            milliseconds(self.median) - milliseconds(disk.median),
+            self.together,
+            self.cpu.as_secs_f64() * 1e6
+        );
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// About what a record takes, in bytes.
+const SIZE: usize = 2000;
+
+fn bare(dir: &Path) -> Bare {
     let path = dir.join("bare");
     let mut file = OpenOptions::new()
         .create(true)
         .append(true)
         .open(path)
         .unwrap();
-    let (start, mut count) = (Instant::now(), 0_u32);
+    let (start, mut took) = (Instant::now(), Vec::new());
     while start.elapsed() < SECONDS {
-        file.write_all(&[b'x'; 1200]).unwrap();
+        let begun = Instant::now();
+        file.write_all(&[b'x'; SIZE]).unwrap();
         file.sync_data().unwrap();
-        count += 1;
+        took.push(begun.elapsed());
     }
-    f64::from(count) / start.elapsed().as_secs_f64()
+    let rate = took.len() as f64 / start.elapsed().as_secs_f64();
+    took.sort_unstable();
+    let median = took[took.len() / 2];
+    Bare { rate, median }
 }
 
-fn measure(dir: &Path, run: &Run) {
+fn measure(dir: &Path, run: &Run) -> Row {
     let (window, writers, pause) = (run.window.as_micros(), run.writers, run.pause.as_millis());
     let count = Arc::new(Count::default());
     let mut settings = TrailSettings::new(
@@ -176,15 +233,20 @@ fn measure(dir: &Path, run: &Run) {
     let (elapsed, cpu) = (start.elapsed(), cpu_time() - cpu);
     latencies.sort_unstable();
     let records = latencies.len();
-    let at = |share: f64| latencies[((records - 1) as f64 * share) as usize].as_micros();
-    println!(
-        "{window:9} {writers:7} {pause:8} {:9.0} {:7} {:7} {:13.2} {:12.1}",
-        records as f64 / elapsed.as_secs_f64(),
-        at(0.5),
-        at(0.99),
-        cpu.as_secs_f64() * 1e6 / records as f64,
-        count.records.load(Ordering::Relaxed) as f64 / count.syncs.load(Ordering::Relaxed) as f64,
-    );
+    let at = |share: f64| latencies[((records - 1) as f64 * share) as usize];
+    let name = match (window, pause) {
+        (0, 0) => writers.to_string(),
+        _ => format!("{writers}, window {window} µs, pause {pause} ms"),
+    };
+    let counted = |count: &AtomicU64| count.load(Ordering::Relaxed) as f64;
+    Row {
+        name,
+        rate: records as f64 / elapsed.as_secs_f64(),
+        median: at(0.5),
+        late: at(0.99),
+        cpu: cpu / u32::try_from(records).unwrap(),
+        together: counted(&count.records) / counted(&count.syncs),
+    }
 }
 
 async fn load(trail: Arc<Trail>, run: &Run, start: Instant) -> Vec<Duration> {

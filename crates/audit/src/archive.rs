@@ -1,5 +1,7 @@
 //! Where sealed segments are kept for long: a folder or a bucket.
 
+mod open;
+
 use std::{
     fs::File,
     io::{self, Read},
@@ -12,6 +14,7 @@ use object_store::{
 };
 use url::Url;
 
+use self::open::{folder, open};
 use crate::{
     chain::{Hash, Hasher},
     segment::{number, stem},
@@ -72,7 +75,8 @@ pub struct Archive {
 impl Archive {
     /// Opens the archive of an address: a folder's path, or `s3://`, `gs://`,
     /// `az://`. A store's credentials are among the options, by the names of
-    /// its environment variables; what is not known is let be.
+    /// its environment variables; what is not known is let be. A request is tried
+    /// again three times within half a minute.
     ///
     /// # Errors
     ///
@@ -90,13 +94,9 @@ impl Archive {
             Ok(url) => folder(&url.to_file_path().map_err(|()| bad("no path".to_owned()))?)?,
             Err(_) => folder(Path::new(address))?,
         };
-        let options = options
-            .into_iter()
-            .map(|(name, value)| (name.to_ascii_lowercase(), value));
-        let (store, prefix) =
-            object_store::parse_url_opts(&url, options).map_err(|error| bad(error.to_string()))?;
+        let (store, prefix) = open(&url, options).map_err(|error| bad(error.to_string()))?;
         Ok(Self {
-            store: store.into(),
+            store,
             prefix,
             place: address.to_owned(),
         })
@@ -152,13 +152,14 @@ impl Archive {
     pub(crate) async fn check(&self, index: &Index) -> Result<(), ArchiveError> {
         let compressed = self.fetch(index.first).await?;
         let limit = index.bytes;
-        let (bytes, hash) = blocking(move || measure(&compressed, limit)).await?;
-        let why = match (bytes, hash) {
-            (bytes, _) if bytes != index.bytes => {
+        let measured = blocking(move || Ok(measure(&compressed, limit))).await?;
+        let why = match measured {
+            Err(error) => format!("it can't be unpacked, {error}"),
+            Ok((bytes, _)) if bytes != index.bytes => {
                 format!("it holds {bytes} bytes, not {}", index.bytes)
             }
-            (_, hash) if hash != index.sha256 => "its bytes are others".to_owned(),
-            _ => return Ok(()),
+            Ok((_, hash)) if hash != index.sha256 => "its bytes are others".to_owned(),
+            Ok(_) => return Ok(()),
         };
         Err(ArchiveError::Differs {
             place: self.place.clone(),
@@ -185,16 +186,6 @@ impl Archive {
             Err(error) => Err(self.failed()(error)),
         }
     }
-}
-
-/// The address of a folder, which is made where it is not there.
-fn folder(path: &Path) -> Result<Url, ArchiveError> {
-    std::fs::create_dir_all(path)?;
-    let whole = path.canonicalize()?;
-    Url::from_directory_path(whole).map_err(|()| ArchiveError::Address {
-        address: path.display().to_string(),
-        why: "no path".to_owned(),
-    })
 }
 
 /// Length and hash of what is compressed, reading little beyond a limit.

@@ -132,6 +132,72 @@ pub fn includes(root: Hash, size: u64, number: u64, record: Hash, proof: &[Hash]
     last == 0 && node == root
 }
 
+/// Shows that the tree of these records begins with that of the first `size`.
+///
+/// None when there are not so many, or none are meant.
+#[must_use]
+pub fn consistency_proof(records: &[Hash], size: usize) -> Option<Vec<Hash>> {
+    if size == 0 || size > records.len() {
+        return None;
+    }
+    let (mut rest, mut size, mut is_whole, mut proof) = (records, size, true, Vec::new());
+    while size < rest.len() {
+        let (left, right) = rest.split_at(split(rest.len()));
+        if size <= left.len() {
+            proof.push(root_of(right));
+            rest = left;
+        } else {
+            proof.push(root_of(left));
+            size -= left.len();
+            rest = right;
+            is_whole = false;
+        }
+    }
+    if !is_whole {
+        proof.push(root_of(rest));
+    }
+    proof.reverse();
+    Some(proof)
+}
+
+/// Whether a proof shows that a tree begins with an older one; each is given by
+/// its size and root.
+#[must_use]
+pub fn is_consistent(old: (u64, Hash), new: (u64, Hash), proof: &[Hash]) -> bool {
+    let ((old_size, old_root), (new_size, new_root)) = (old, new);
+    if old_size == 0 || old_size > new_size {
+        return false;
+    }
+    if old_size == new_size {
+        return proof.is_empty() && old_root == new_root;
+    }
+    let (mut at, mut last) = (old_size - 1, new_size - 1);
+    let shared = at.trailing_ones();
+    (at, last) = (at.checked_shr(shared).unwrap_or(0), last >> shared.min(63));
+    // A whole subtree is its own beginning; another one is in the proof.
+    let (first, rest) = match proof.split_first() {
+        _ if old_size.is_power_of_two() => (old_root, proof),
+        Some((first, rest)) => (*first, rest),
+        None => return false,
+    };
+    let (mut then, mut now) = (first, first);
+    for &other in rest {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            (then, now) = (parent(other, then), parent(other, now));
+            while at & 1 == 0 && at != 0 {
+                (at, last) = (at >> 1, last >> 1);
+            }
+        } else {
+            now = parent(now, other);
+        }
+        (at, last) = (at >> 1, last >> 1);
+    }
+    last == 0 && then == old_root && now == new_root
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -203,6 +269,37 @@ mod tests {
             bent.push(record);
             prop_assert!(!holds(number, record, &bent));
         }
+    }
+
+    #[test]
+    fn each_tree_is_shown_to_begin_with_each_older_one_and_with_no_other() {
+        let all = records(40);
+        let trees: Vec<(u64, Hash)> = (0..=40)
+            .map(|size| (size as u64, root_of(&all[..size])))
+            .collect();
+        for new in 1..=40 {
+            for old in 1..=new {
+                let proof = consistency_proof(&all[..new], old).unwrap();
+                assert!(is_consistent(trees[old], trees[new], &proof), "{old} {new}");
+                let forged = (trees[old].0, Hash::of(b"forged"));
+                assert!(!is_consistent(forged, trees[new], &proof), "{old} {new}");
+                let forged = (trees[new].0, Hash::of(b"forged"));
+                assert!(!is_consistent(trees[old], forged, &proof), "{old} {new}");
+                let mut longer = proof.clone();
+                longer.push(Hash::of(b"more"));
+                assert!(
+                    !is_consistent(trees[old], trees[new], &longer),
+                    "{old} {new}"
+                );
+                for place in 0..proof.len() {
+                    let mut bent = proof.clone();
+                    bent[place] = Hash::of(b"bent");
+                    assert!(!is_consistent(trees[old], trees[new], &bent), "{old} {new}");
+                }
+            }
+        }
+        assert_eq!(consistency_proof(&all, 0), None);
+        assert_eq!(consistency_proof(&all, 41), None);
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub struct Notary {
     head: Option<Hash>,
     /// The checkpoint made last.
     signed: Option<Checkpoint>,
+    /// Whether a write that failed may have left part of a line.
+    torn: bool,
 }
 
 impl Notary {
@@ -108,6 +110,7 @@ impl Notary {
             key,
             head: None,
             signed,
+            torn: false,
         })
     }
 
@@ -172,7 +175,11 @@ impl Notary {
             .create(true)
             .mode(0o600)
             .open(self.dir.join(CHECKPOINTS))?;
-        file.write_all(format!("{}\n", checkpoint.to_line()).as_bytes())?;
+        // Stands by itself even after what an earlier write left.
+        let begin = if self.torn { "\n" } else { "" };
+        self.torn = true;
+        file.write_all(format!("{begin}{}\n", checkpoint.to_line()).as_bytes())?;
+        self.torn = false;
         self.signed = Some(Checkpoint {
             origin: self.key.public().origin().to_owned(),
             size,

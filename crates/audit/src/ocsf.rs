@@ -96,6 +96,7 @@ const fn place(action: Action) -> (Class, u32) {
         | Action::ClockJump
         | Action::TrailCheckpoint
         | Action::TrailArchive
+        | Action::TrailErase
         | Action::TrailPurge => (ApplicationLifecycle, OTHER),
         Action::GrantCreate
         | Action::GrantRefresh

@@ -6,7 +6,7 @@ use crate::{
     chain::Hash,
     checkpoint::{Checkpoint, PublicKey},
     line::{Sealed, hash_of},
-    merkle::inclusion_proof,
+    merkle::{consistency_proof, inclusion_proof, is_consistent},
     notary::{CHECKPOINTS, PUBLIC_KEY, SignedCheckpoint},
     segment::{Lines, Segment, firsts, list},
     sidecar::{self, HASHES},
@@ -20,6 +20,11 @@ pub enum NoProof {
         "no checkpoint states record {0} yet: the server makes one within seconds while it runs"
     )]
     Unsigned(u64),
+    /// The newest checkpoint does not begin with the one given.
+    #[error(
+        "the trail is not the one that was signed: its first {0} records are others than the checkpoint given states. Run `hallpass audit verify` with it"
+    )]
+    Otherwise(u64),
     /// The hashes before it are not all there.
     #[error("the hashes of the records before {0} are not all there")]
     Incomplete(u64),
@@ -56,22 +61,57 @@ pub fn prove(dir: &Path, record: u64) -> Result<Proof, NoProof> {
     })
 }
 
+/// That a trail only grew from one checkpoint to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Growth {
+    /// The signed note of the newest checkpoint.
+    pub note: String,
+    /// The tree's nodes that both roots are made of.
+    pub nodes: Vec<Hash>,
+}
+
+/// Proves that the newest checkpoint's records begin with those of an older one.
+///
+/// # Errors
+///
+/// [`NoProof`] says what is missing, or that the trail is another one.
+pub fn prove_growth(dir: &Path, old: &Checkpoint) -> Result<Growth, NoProof> {
+    let newest = checkpoints(dir)?.pop();
+    let (new, note) = newest
+        .filter(|(new, _)| new.size >= old.size)
+        .ok_or(NoProof::Unsigned(old.size.saturating_sub(1)))?;
+    let hashes = all_hashes(dir, new.size)?;
+    let size = usize::try_from(old.size).map_err(io::Error::other)?;
+    let nodes = consistency_proof(&hashes, size).ok_or(NoProof::Unsigned(0))?;
+    let (before, now) = ((old.size, old.root), (new.size, new.root));
+    if old.origin != new.origin || !is_consistent(before, now, &nodes) {
+        return Err(NoProof::Otherwise(old.size));
+    }
+    Ok(Growth { note, nodes })
+}
+
 /// The first checkpoint that states a record.
 fn first_with(dir: &Path, record: u64) -> io::Result<Option<(Checkpoint, String)>> {
+    let kept = checkpoints(dir)?.into_iter();
+    let mut stating = kept.filter(|(checkpoint, _)| checkpoint.size > record);
+    Ok(stating.next())
+}
+
+/// The checkpoints beside a trail that its key has signed, oldest first.
+fn checkpoints(dir: &Path) -> io::Result<Vec<(Checkpoint, String)>> {
     let read = |name| match fs::read_to_string(dir.join(name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         other => other,
     };
     let Ok(key) = read(PUBLIC_KEY)?.parse::<PublicKey>() else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let text = read(CHECKPOINTS)?;
     let kept = text.lines().filter_map(|line| {
         let kept: SignedCheckpoint = serde_json::from_str(line).ok()?;
         Some((key.open(&kept.note).ok()?, kept.note))
     });
-    let mut stating = kept.filter(|(checkpoint, _)| checkpoint.size > record);
-    Ok(stating.next())
+    Ok(kept.collect())
 }
 
 /// The hashes of the first records, from the segments or from beside them.

@@ -33,7 +33,7 @@ pub enum OpenError {
     )]
     Damaged(BadRecord),
     /// A file can't be read or written.
-    #[error("the audit trail can't be opened: {step} {} failed: {source}", path.display())]
+    #[error("the audit trail can't be opened: {step} {} failed: {source}; free or repair the disk, then start the server again", path.display())]
     Io {
         /// What was tried.
         step: &'static str,

@@ -133,6 +133,27 @@ impl Shipper {
         Some(shipper)
     }
 
+    /// Hands some lines over; while that takes, the lag is told.
+    async fn take(
+        &self,
+        receiver: &dyn Receiver,
+        observer: &dyn ShippingObserver,
+        lines: &[String],
+        from: u64,
+        trail: &Progress,
+    ) -> Result<(), String> {
+        let taken = receiver.take(lines);
+        tokio::pin!(taken);
+        loop {
+            tokio::select! {
+                taken = &mut taken => return taken,
+                () = tokio::time::sleep(LOOK) => {
+                    observer.lag(trail.durable().saturating_sub(from));
+                }
+            }
+        }
+    }
+
     async fn deliver(
         &mut self,
         receiver: &dyn Receiver,
@@ -142,7 +163,7 @@ impl Shipper {
         trail: &Progress,
     ) {
         let mut wait = WAITS.0;
-        while let Err(why) = receiver.take(lines).await {
+        while let Err(why) = self.take(receiver, observer, lines, from, trail).await {
             observer.failed(&why);
             observer.lag(trail.durable().saturating_sub(from));
             tokio::time::sleep(wait).await;

@@ -51,6 +51,14 @@ pub enum VerifyError {
         /// The last missing record.
         to: u64,
     },
+    /// A record was erased and no record says so.
+    #[error(
+        "record {sequence} was erased, and no trail.erase record says so: someone hid what it said"
+    )]
+    Erased {
+        /// The record.
+        sequence: u64,
+    },
     /// The trail ends before the place that is known from elsewhere.
     #[error("the trail was rolled back: record {} is known to have been written, but the trail ends {}", expected.sequence, end(*.last))]
     RolledBack {
@@ -149,6 +157,8 @@ pub struct VerifyReport {
     pub chain_uid: Option<String>,
     /// How many of the records are known by their hashes only.
     pub hash_only: u64,
+    /// How many of the records were erased, and stand there by their hashes.
+    pub erased: u64,
     /// How many checkpoints were checked.
     pub checkpoints: u64,
     /// How many of the records a checkpoint confirms.

@@ -2,7 +2,7 @@
 library: checkpoint.py PUBLIC_KEY_FILE < proof.json
 
 The signature is checked by the formulas of RFC 8032, the proof by those of
-RFC 9162, section 2.1.3.2; both are slow and plain on purpose."""
+RFC 9162, sections 2.1.3.2 and 2.1.4.2; all are slow and plain on purpose."""
 import base64, hashlib, json, sys
 
 P = 2**255 - 19
@@ -60,32 +60,73 @@ key = base64.b64decode(key)
 assert key[0] == 1, "the key is not Ed25519"
 assert sha(name.encode(), b"\n", key)[:4].hex() == number, "the key's number is wrong"
 
-proof = json.load(sys.stdin)
-text, _, signatures = proof["checkpoint"].partition("\n\n")
-text += "\n"
-_, signer, signature = signatures.split("\n")[0].split(" ")
-signature = base64.b64decode(signature)
-assert signer == name and signature[:4].hex() == number, "signed by another key"
-if not signed(key[1:], text.encode(), signature[4:]):
-    sys.exit("the signature is wrong")
 
-origin, size, root = text.split("\n")[:3]
-assert origin == name, "another trail's checkpoint"
-size, root = int(size), base64.b64decode(root)
-at, last = proof["record"], size - 1
-if at > last:
-    sys.exit("the record is not among those the checkpoint states")
-node = sha(b"\0", bytes.fromhex(proof["hash"]))
-for other in map(bytes.fromhex, proof["proof"]):
-    if last == 0:
-        sys.exit("the proof is too long")
-    if at & 1 or at == last:
-        node = sha(b"\1", other, node)
-        while not at & 1 and at:
-            at, last = at >> 1, last >> 1
-    else:
-        node = sha(b"\1", node, other)
-    at, last = at >> 1, last >> 1
-if last or node != root:
-    sys.exit("the record is not in the tree")
-print(f"record {proof['record']} is among the {size} that {origin} signed")
+
+def opened(note):
+    """The size and root a note states, once its signature is checked."""
+    text, _, signatures = note.partition("\n\n")
+    text += "\n"
+    _, signer, signature = signatures.split("\n")[0].split(" ")
+    signature = base64.b64decode(signature)
+    assert signer == name and signature[:4].hex() == number, "signed by another key"
+    if not signed(key[1:], text.encode(), signature[4:]):
+        sys.exit("the signature is wrong")
+    origin, size, root = text.split("\n")[:3]
+    assert origin == name, "another trail's checkpoint"
+    return int(size), base64.b64decode(root)
+
+
+def included(record, size, root, nodes):
+    at, last = record["record"], size - 1
+    if at > last:
+        sys.exit("the record is not among those the checkpoint states")
+    node = sha(b"\0", bytes.fromhex(record["hash"]))
+    for other in nodes:
+        if last == 0:
+            sys.exit("the proof is too long")
+        if at & 1 or at == last:
+            node = sha(b"\1", other, node)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            node = sha(b"\1", node, other)
+        at, last = at >> 1, last >> 1
+    return not last and node == root
+
+
+def grown(old_size, old_root, size, root, nodes):
+    if old_size == size:
+        return old_root == root and not nodes
+    if not 0 < old_size < size:
+        return False
+    if old_size & (old_size - 1) == 0:
+        nodes = [old_root] + nodes
+    at, last = old_size - 1, size - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    then = now = nodes[0]
+    for other in nodes[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            then, now = sha(b"\1", other, then), sha(b"\1", other, now)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            now = sha(b"\1", now, other)
+        at, last = at >> 1, last >> 1
+    return not last and then == old_root and now == root
+
+
+proof = json.load(sys.stdin)
+nodes = [bytes.fromhex(node) for node in proof["proof"]]
+size, root = opened(proof["checkpoint"])
+if "old_checkpoint" in proof:
+    old_size, old_root = opened(proof["old_checkpoint"])
+    if not grown(old_size, old_root, size, root, nodes):
+        sys.exit("the trail did not grow from the one to the other")
+    print(f"the {size} records begin with the {old_size} that {name} signed before")
+else:
+    if not included(proof, size, root, nodes):
+        sys.exit("the record is not in the tree")
+    print(f"record {proof['record']} is among the {size} that {name} signed")

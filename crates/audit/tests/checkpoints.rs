@@ -222,3 +222,43 @@ async fn another_program_checks_signature_and_proof() {
     let said = python(dir.path(), &resized).unwrap_err();
     assert!(said.contains("the signature is wrong"), "{said}");
 }
+
+/// What `hallpass audit prove --since` prints.
+fn growth(dir: &Path, old: &str) -> Result<serde_json::Value, hallpass_audit::NoProof> {
+    let key: hallpass_audit::PublicKey = fs::read_to_string(dir.join("checkpoint.pub"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let grown = hallpass_audit::prove_growth(dir, &key.open(old).unwrap())?;
+    let nodes: Vec<String> = grown.nodes.iter().map(ToString::to_string).collect();
+    Ok(serde_json::json!({
+        "old_checkpoint": old, "checkpoint": grown.note, "proof": nodes,
+    }))
+}
+
+#[tokio::test]
+async fn another_program_checks_that_the_trail_only_grew() {
+    let dir = quick_dir();
+    let (trail, _) = open_hastily(dir.path()).unwrap();
+    let mut notary = notary(dir.path(), &trail);
+    let mut notes = Vec::new();
+    for records in [3, 1, 4, 5] {
+        append_all(&trail, (0..records).map(event)).await;
+        notary.catch_up(trail.progress().durable()).unwrap();
+        notes.push(notary.sign(StillClock.now()).unwrap().unwrap().note);
+    }
+    for (note, size) in notes.iter().zip([3, 4, 8, 13]) {
+        let said = python(dir.path(), &growth(dir.path(), note).unwrap()).unwrap();
+        let expected = format!("the 13 records begin with the {size} that");
+        assert!(said.starts_with(&expected), "{said}");
+    }
+    let mut other = growth(dir.path(), &notes[0]).unwrap();
+    other["old_checkpoint"] = notes[2].clone().into();
+    assert!(python(dir.path(), &other).is_err());
+
+    // A checkpoint of another trail's records, under the same name and key.
+    let key = CheckpointKey::new(&SEED, trail.progress().chain_uid()).unwrap();
+    let forged = key.sign(3, hallpass_audit::Hash::of(b"other records"));
+    let error = growth(dir.path(), &forged).unwrap_err().to_string();
+    assert!(error.contains("is not the one that was signed"), "{error}");
+}

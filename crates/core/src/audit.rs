@@ -107,6 +107,9 @@ pub enum Action {
     /// Segments were removed, here or from the archive.
     #[strum(serialize = "trail.purge")]
     TrailPurge,
+    /// What some records say was erased; the records keep their places.
+    #[strum(serialize = "trail.erase")]
+    TrailErase,
     /// Sensitive values are hashed under a new key from here on.
     #[strum(serialize = "audit_key.rotate")]
     AuditKeyRotate,

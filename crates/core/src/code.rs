@@ -88,6 +88,8 @@ pub enum Code {
     RateLimited,
     /// The grant is too young to be refreshed.
     RefreshTooEarly,
+    /// Another request is refreshing the grant.
+    RefreshUnderWay,
     /// The credential was revoked.
     RevokedCredential,
     /// The profile asks for a session id and none was given.
@@ -183,6 +185,7 @@ impl Code {
                 | Self::Overloaded
                 | Self::RateLimited
                 | Self::RefreshTooEarly
+                | Self::RefreshUnderWay
                 | Self::ShuttingDown
                 | Self::StoreUnavailable
                 | Self::TooManyGrants

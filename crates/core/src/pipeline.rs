@@ -58,6 +58,7 @@
 
 mod attempt;
 mod broker;
+mod claim;
 mod interviews;
 mod issued;
 mod minted;

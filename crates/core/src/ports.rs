@@ -11,7 +11,7 @@ use crate::{
     Timestamp,
     audit::{AuditEvent, UpstreamFacts},
     caller::{Authentication, Presented},
-    grant::{Grant, GrantEvent},
+    grant::{Grant, GrantEvent, GrantState},
     hash::KeyedHash,
     ids::{
         CredentialId, GrantId, LineageId, ProfileName, RequestId, RevocationId, RoleName,
@@ -136,6 +136,8 @@ pub struct GrantFilter {
     pub profile: Option<ProfileName>,
     /// Only of this lineage.
     pub lineage: Option<LineageId>,
+    /// Only those in this state at this time.
+    pub state: Option<(GrantState, Timestamp)>,
     /// Only those made before this grant, in the order of the list.
     pub before: Option<(Timestamp, GrantId)>,
     /// At most so many.
@@ -194,6 +196,8 @@ pub trait Revocations: Send + Sync {
     -> Result<Option<Revocation>, StoreError>;
     /// Revocations, newest first; those of history too if asked for.
     async fn list(&self, lifted_too: bool, limit: usize) -> Result<Vec<Revocation>, StoreError>;
+    /// Forgets those that [`Revocation::is_over`]; how many they were.
+    async fn prune(&self, before: Timestamp) -> Result<usize, StoreError>;
 }
 
 /// Counts what callers use.

@@ -168,6 +168,20 @@ pub struct Revocation {
     pub lifted: Option<Lifted>,
 }
 
+impl Revocation {
+    /// Whether it can't matter any more once what is older than a time is
+    /// forgotten: it was lifted before, or its grant or lineage is over.
+    #[must_use]
+    pub fn is_over(&self, before: Timestamp) -> bool {
+        let of_a_grant = matches!(self.scope, Scope::Grant(_) | Scope::Lineage(_));
+        let lifted = self
+            .lifted
+            .as_ref()
+            .is_some_and(|lifted| lifted.at < before);
+        lifted || (of_a_grant && self.created_at < before)
+    }
+}
+
 /// The end of a revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lifted {

@@ -7,6 +7,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use hallpass_core::{
+    Timestamp,
     ids::RevocationId,
     ports::{Revocations, StoreError},
     revocation::{Hit, InForce, Lifted, Question, Revocation},
@@ -83,5 +84,18 @@ impl Revocations for MemoryRevocations {
         asked.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         asked.truncate(limit);
         Ok(asked)
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<usize, StoreError> {
+        let mut kept = self.lock();
+        let Kept { in_force, history } = &mut *kept;
+        let over = |old: &Revocation| old.is_over(before);
+        let (gone, left): (Vec<_>, Vec<_>) = history.drain(..).partition(over);
+        for old in gone.iter().filter(|old| old.lifted.is_none()) {
+            in_force.remove(&old.scope);
+        }
+        *history = left;
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        Ok(gone.len())
     }
 }

@@ -1,12 +1,13 @@
-//! What a grant costs the registry: processor time from the call to the file.
+//! What a grant costs the registry, and what it costs beside a million others,
+//! as Markdown: processor time from the call to the file.
 //!
 //! ```text
-//! cargo run --release -p hallpass-store-sqlite --example registry -- [GRANTS] [SUBJECTS] [BEFORE] [BATCH]
+//! cargo run --release -p hallpass-store-sqlite --example registry -- [GRANTS] [SUBJECTS] [BATCH] [BEFORE]…
 //! ```
 //!
 //! Writes GRANTS grants of SUBJECTS subjects as the server does, BATCH in one
 //! transaction (2,500: half a second at 5,000 a second), on top of BEFORE grants
-//! that are there already; then expires and withdraws them.
+//! that are there already; then asks for, expires and withdraws them.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +25,7 @@ use hallpass_core::{
     Timestamp,
     grant::{Grant, GrantState, Mode},
     ids::{CredentialId, GrantId, LineageId, ProfileName, RequestId, Subject},
-    ports::Grants,
+    ports::{GrantFilter, Grants},
     revocation::Scope,
 };
 use hallpass_store_sqlite::{Database, Flusher, Progress, SqliteGrants};
@@ -100,14 +101,77 @@ async fn write(
     flusher.flush().await.unwrap();
 }
 
-fn told(what: &str, count: u32, started: (Duration, Instant)) {
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(count.max(1));
-    let (spent, elapsed) = (cpu() - started.0, started.1.elapsed());
+/// Processor microseconds of each of some deeds since a moment.
+fn each(started: Duration, count: u32) -> f64 {
+    (cpu() - started).as_secs_f64() * 1e6 / f64::from(count.max(1))
+}
+
+/// What a grant costs on top of others.
+async fn measure(count: u32, subjects: u32, batch: u32, before: u32) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::open(&dir.path().join("hallpass.db"))
+        .await
+        .unwrap();
+    let grants = Arc::new(SqliteGrants::new(database));
+    write(&grants, 0..before, subjects, 50_000).await;
+
+    let started = cpu();
+    for number in before..before + count {
+        std::hint::black_box(grant(number, subjects));
+    }
+    let making = each(started, count);
+
+    // What a mint waits for: the call alone.
+    let mut waited = Duration::ZERO;
+    let flusher = Flusher::new(grants.clone(), Arc::new(Trail));
+    let started = cpu();
+    for number in before..before + count {
+        let made = grant(number, subjects);
+        let begun = Instant::now();
+        grants.record(&made).await.unwrap();
+        waited += begun.elapsed();
+        if number % batch == batch - 1 {
+            flusher.flush().await.unwrap();
+        }
+    }
+    flusher.flush().await.unwrap();
+    let writing = each(started, count) - making;
+    let waited = waited.as_secs_f64() * 1e6 / f64::from(count);
+
+    let listing = list(&grants, subjects).await;
+    let at = moment(i64::from(before) / 5 + 61_000);
+    let (started, mut moved) = (cpu(), 0);
+    loop {
+        let batch = grants.expire(at, 2_000).await.unwrap();
+        moved += u32::try_from(batch).unwrap();
+        if batch < 2_000 {
+            break;
+        }
+    }
+    let expiring = each(started, moved);
+    let begun = Instant::now();
+    let scope = Scope::Subject(Subject::new("user-1").unwrap());
+    grants.withdraw(&scope, at).await.unwrap();
+    let revoking = begun.elapsed().as_secs_f64() * 1e3;
     println!(
-        "{what}: {count} grants, {:.2} µs of processor each, {:.2} s elapsed",
-        each(spent),
-        elapsed.as_secs_f64()
+        "| {before} | {waited:.2} | {writing:.1} | {expiring:.1} | {listing:.2} | {revoking:.2} |"
     );
+}
+
+/// Milliseconds of listing one subject's newest grants.
+async fn list(grants: &SqliteGrants, subjects: u32) -> f64 {
+    const TIMES: u32 = 100;
+    let begun = Instant::now();
+    for number in 0..TIMES {
+        let subject = Subject::new(format!("user-{}", number % subjects)).unwrap();
+        let filter = GrantFilter {
+            subject: Some(subject),
+            limit: 50,
+            ..GrantFilter::default()
+        };
+        std::hint::black_box(grants.list(&filter).await.unwrap());
+    }
+    begun.elapsed().as_secs_f64() * 1e3 / f64::from(TIMES)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -117,42 +181,17 @@ async fn main() {
         .map(|text| text.parse().expect("a number"))
         .collect();
     let of = |place: usize, default| numbers.get(place).copied().unwrap_or(default);
-    let (count, subjects, before) = (of(0, 100_000), of(1, 1_000), of(2, 0));
-    let batch = of(3, 2_500).max(1);
-    let dir = tempfile::tempdir().unwrap();
-    let database = Database::open(&dir.path().join("hallpass.db"))
-        .await
-        .unwrap();
-    let grants = Arc::new(SqliteGrants::new(database));
-    write(&grants, 0..before, subjects, batch).await;
-
-    let started = (cpu(), Instant::now());
-    for number in before..before + count {
-        std::hint::black_box(grant(number, subjects));
-    }
-    told("making the grants alone", count, started);
-
-    let started = (cpu(), Instant::now());
-    write(&grants, before..before + count, subjects, batch).await;
-    told("recording and writing", count, started);
-
-    let started = (cpu(), Instant::now());
-    let at = moment(i64::from(before) / 5 + 61_000);
-    let mut moved = 0;
-    loop {
-        let batch = grants.expire(at, 2_000).await.unwrap();
-        moved += u32::try_from(batch).unwrap();
-        if batch < 2_000 {
-            break;
-        }
-    }
-    told("expiring", moved, started);
-
-    let started = (cpu(), Instant::now());
-    let withdrawn = grants.withdraw(&Scope::All, at).await.unwrap();
-    told(
-        "revoking everything",
-        u32::try_from(withdrawn.revoked).unwrap(),
-        started,
+    let (count, subjects) = (of(0, 100_000), of(1, 100_000));
+    let batch = of(2, 2_500).max(1);
+    let before = numbers.get(3..).filter(|given| !given.is_empty());
+    println!(
+        "{count} grants of {subjects} subjects, {batch} in one transaction, on top of those there already.\n"
     );
+    println!(
+        "| grants there already | a mint waits, µs | µs of processor a grant, until it is in the file | µs of processor to expire one | ms to list a subject's newest 50 | ms to revoke a subject |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|");
+    for &before in before.unwrap_or(&[0, 100_000, 1_000_000]) {
+        measure(count, subjects, batch, before).await;
+    }
 }

@@ -12,6 +12,7 @@ use crate::{
     database::store_error,
     grant_rows::{COLUMN_COUNT, COLUMNS, bind, id_bytes},
     grants::SqliteGrants,
+    runs::Written,
 };
 
 /// How long grants are gathered into one transaction: the longer, the more of
@@ -221,6 +222,9 @@ async fn write(
     transaction: &mut Transaction<'_, Sqlite>,
     mut grants: &[&Grant],
 ) -> Result<(), StoreError> {
+    let Some(written) = Written::begin(transaction, grants).await? else {
+        return Ok(());
+    };
     for (rows, sql) in STATEMENTS.iter() {
         while let Some((chunk, rest)) = grants.split_at_checked(*rows) {
             grants = rest;
@@ -234,5 +238,5 @@ async fn write(
                 .map_err(store_error)?;
         }
     }
-    Ok(())
+    written.end(transaction).await
 }

@@ -20,6 +20,7 @@ use crate::{
     grant_rows::{self, COLUMNS, id_bytes},
     pending::Pending,
     query::{order, select},
+    runs,
 };
 
 /// How many grants may wait to be written before new ones are refused.
@@ -120,14 +121,23 @@ impl Grants for SqliteGrants {
 
     async fn list(&self, filter: &GrantFilter) -> Result<Vec<Grant>, StoreError> {
         let limit = filter.limit.clamp(1, MAX_PAGE);
+        if filter.state.is_some() {
+            // What waits may be in another state than its row.
+            self.settle(&self.database.behind).await?.commit().await?;
+        }
         // What waits is read first: a grant that moves into the file in between
         // is then seen twice, never missed.
         let mut seen = self.pending().list(filter);
-        let found = select(filter, limit)
-            .build()
-            .fetch_all(&self.database.pool)
-            .await;
-        for row in &found.map_err(store_error)? {
+        let pool = &self.database.pool;
+        let found = match &filter.subject {
+            Some(_) => runs::rows_of(pool, filter, limit).await?,
+            None => select(filter, limit)
+                .build()
+                .fetch_all(pool)
+                .await
+                .map_err(store_error)?,
+        };
+        for row in &found {
             let stored = grant_rows::grant(row)?;
             match seen.get_mut(&stored.id) {
                 Some(known) => Arc::make_mut(known).merge(&stored),

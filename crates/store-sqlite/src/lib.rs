@@ -21,6 +21,7 @@ mod plans;
 mod query;
 mod revocations;
 mod rows;
+mod runs;
 
 pub use database::{Database, OpenError};
 pub use flush::{Flusher, Progress};

@@ -15,11 +15,15 @@ use crate::{
     database::store_error,
     grant_rows::{id_bytes, lineage_bytes},
     grants::SqliteGrants,
+    runs,
 };
 
 /// No secret of OpenAI's lives longer, in milliseconds: two hours, and an hour
 /// for clocks that differ.
 pub(crate) const LONGEST_SECRET: i64 = 3 * 3600 * 1000;
+
+/// No grant lives longer, its live session included, in milliseconds.
+const LONGEST_LIFE: i64 = 24 * 3600 * 1000;
 
 impl SqliteGrants {
     /// Changes one grant; the grant afterwards, and what `change` said.
@@ -126,6 +130,9 @@ impl SqliteGrants {
             .execute(&self.database.behind)
             .await
             .map_err(store_error)?;
+        if removed.rows_affected() > 0 {
+            runs::forget(&self.database.behind).await?;
+        }
         Ok(usize::try_from(removed.rows_affected()).unwrap_or(usize::MAX))
     }
 }
@@ -142,11 +149,10 @@ pub(crate) const FORGET: &str = "DELETE FROM grants WHERE rowid IN \
 /// Grants whose life is not over, and those of them nobody can go on with.
 pub(crate) fn still_live(scope: &Scope, at: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
-        "SELECT COUNT(*) AS revoked, COALESCE(SUM(mode <> 'direct'), 0) AS ended \
-         FROM grants WHERE due_at > ",
+        "SELECT COUNT(*) AS revoked, COALESCE(SUM(mode <> 'direct'), 0) AS ended FROM grants WHERE ",
     );
-    query.push_bind(at);
-    push_scope(&mut query, scope);
+    query.push(by(scope, "due_at")).push(" > ").push_bind(at);
+    push_scope(&mut query, scope, at);
     query
 }
 
@@ -154,8 +160,9 @@ pub(crate) fn still_live(scope: &Scope, at: i64) -> QueryBuilder<Sqlite> {
 pub(crate) fn revoke(scope: &Scope, at: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new("UPDATE grants SET due_at = NULL, state = ");
     query.push_bind(i64::from(GrantState::Revoked.rank()));
-    query.push(" WHERE due_at > ").push_bind(at);
-    push_scope(&mut query, scope);
+    query.push(" WHERE ").push(by(scope, "due_at"));
+    query.push(" > ").push_bind(at);
+    push_scope(&mut query, scope, at);
     query
 }
 
@@ -163,15 +170,23 @@ pub(crate) fn revoke(scope: &Scope, at: i64) -> QueryBuilder<Sqlite> {
 pub(crate) fn unexpired(scope: &Scope, at: i64) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(
         "SELECT COUNT(*) AS unexpired, MAX(expires_at) AS until FROM grants \
-         WHERE mode = 'direct' AND created_at > ",
+         WHERE mode = 'direct' AND ",
     );
+    query.push(by(scope, "created_at")).push(" > ");
     query.push_bind(at - LONGEST_SECRET);
     query.push(" AND expires_at > ").push_bind(at);
-    push_scope(&mut query, scope);
+    push_scope(&mut query, scope, at);
     query
 }
 
-fn push_scope(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
+/// A column's name; for a subject one that no index is looked up by: the rows
+/// its own index finds are far fewer, which SQLite can't know.
+fn by(scope: &Scope, column: &str) -> String {
+    let own_index = matches!(scope, Scope::Subject(_));
+    format!("{}{column}", if own_index { "+" } else { "" })
+}
+
+fn push_scope(query: &mut QueryBuilder<Sqlite>, scope: &Scope, at: i64) {
     match scope {
         Scope::All => {}
         Scope::Before(time) => {
@@ -191,7 +206,16 @@ fn push_scope(query: &mut QueryBuilder<Sqlite>, scope: &Scope) {
         Scope::Key(id) => push_text(query, "credential", id.as_str()),
         Scope::Profile(name) => push_text(query, "profile", name.as_str()),
         Scope::Session(id) => push_text(query, "session_id", id.as_str()),
-        Scope::Subject(subject) => push_text(query, "subject", subject.as_str()),
+        Scope::Subject(subject) => {
+            // Each run that may hold a grant of theirs that still lives.
+            query.push(
+                " AND n IN (SELECT g.n FROM grant_runs CROSS JOIN grants AS g \
+                 ON (g.n >> 14) = +grant_runs.run WHERE latest > ",
+            );
+            query.push_bind(at.saturating_sub(LONGEST_LIFE));
+            query.push(" AND g.subject = ");
+            query.push_bind(subject.as_str().to_owned()).push(")");
+        }
     }
 }
 

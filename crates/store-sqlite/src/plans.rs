@@ -3,6 +3,7 @@
 
 use hallpass_core::{
     Timestamp,
+    grant::GrantState,
     ids::{CredentialId, GrantId, LineageId, ProfileName, SessionId, Subject},
     ports::GrantFilter,
     revocation::Scope,
@@ -12,7 +13,8 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 use crate::{
     Database,
     life::{EXPIRE, FORGET, NEXT_DUE, revoke, still_live, unexpired},
-    query::select,
+    query::{select, select_within},
+    runs::rows_of,
 };
 
 /// Grants enough that a scan would be felt.
@@ -30,13 +32,16 @@ async fn filled() -> (Database, tempfile::TempDir) {
          created_at, expires_at, due_at, detail) \
          SELECT randomblob(16), CASE i % 3 WHEN 0 THEN randomblob(16) END, \
          CASE i % 1000 WHEN 0 THEN 0 ELSE 2 END, 'user-' || (i % 5000), 'app', 'interview', \
-         'i-' || (i % 7000), 'direct', 1800000000000 + i, 1800000060000 + i, \
+         'i-' || (i % 7000), 'direct', 1800000000000 + i + i * 7919 % 60000, 1800000060000 + i, \
          CASE i % 1000 WHEN 0 THEN 1800000060000 + i END, '[]' FROM n"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(fill))
         .execute(&database.pool)
         .await
         .unwrap();
+    let runs = "INSERT INTO grant_runs SELECT n >> 14, MIN(created_at), MAX(created_at) \
+                FROM grants GROUP BY n >> 14";
+    sqlx::query(runs).execute(&database.pool).await.unwrap();
     (database, dir)
 }
 
@@ -75,15 +80,15 @@ fn filters() -> [GrantFilter; 5] {
     [
         all.clone(),
         GrantFilter {
-            subject: Some(Subject::new("user-1").unwrap()),
-            ..all.clone()
-        },
-        GrantFilter {
             session_id: Some(SessionId::new("i-1").unwrap()),
             ..all.clone()
         },
         GrantFilter {
             lineage: Some(LineageId::new("ln_1").unwrap()),
+            ..all.clone()
+        },
+        GrantFilter {
+            state: Some((GrantState::Active, at)),
             ..all.clone()
         },
         GrantFilter {
@@ -108,12 +113,61 @@ async fn every_question_has_its_index() {
     }
     for sql in questions {
         let plan = plan(&database, &sql).await;
-        let steps = plan.split("; ").filter(|step| step.contains("grants"));
+        let of_grants = |step: &&str| step.contains("grants") && !step.contains("grant_runs");
+        let steps = plan.split("; ").filter(of_grants);
         for step in steps {
             let walks = step == "SCAN grants USING INDEX grants_by_time";
             let limited = walks && sql.contains("ORDER BY created_at DESC");
             assert!(limited || !step.starts_with("SCAN"), "{sql}\n{plan}");
         }
+    }
+}
+
+/// A subject's grants are found run by run, whatever the order they were
+/// written in, and each page of them ends where the next one begins.
+#[tokio::test]
+async fn a_subjects_grants_come_newest_first_from_all_runs() {
+    let (database, _dir) = filled().await;
+    let all = "SELECT created_at, id FROM grants WHERE subject = 'user-7' ORDER BY created_at DESC";
+    let all = sqlx::query(all).fetch_all(&database.pool).await.unwrap();
+    let expected: Vec<i64> = all.iter().map(|row| row.get("created_at")).collect();
+    assert_eq!(expected.len(), 40);
+    let mut filter = GrantFilter {
+        subject: Some(Subject::new("user-7").unwrap()),
+        ..GrantFilter::default()
+    };
+    let mut seen: Vec<i64> = Vec::new();
+    loop {
+        let page = rows_of(&database.pool, &filter, 7).await.unwrap();
+        let page: Vec<(i64, Vec<u8>)> = page
+            .iter()
+            .take(7)
+            .map(|row| (row.get("created_at"), row.get("id")))
+            .collect();
+        seen.extend(page.iter().map(|(created, _)| created));
+        let Some((created, id)) = page.last().filter(|_| page.len() == 7) else {
+            break;
+        };
+        let id = GrantId::new(crate::packed::unpack("gr_", id).unwrap()).unwrap();
+        filter.before = Some((Timestamp::from_millisecond(*created).unwrap(), id));
+    }
+    assert_eq!(seen, expected);
+    let within = plan(&database, &text(select_within(&filter, Some(3), 7))).await;
+    assert!(
+        within.contains("grants_by_subject (<expr>=? AND subject=?"),
+        "{within}"
+    );
+    let scope = Scope::Subject(Subject::new("user-7").unwrap());
+    for question in [
+        still_live(&scope, 0),
+        revoke(&scope, 0),
+        unexpired(&scope, 0),
+    ] {
+        let plan = plan(&database, &text(question)).await;
+        assert!(
+            plan.contains("grants_by_subject (<expr>=? AND subject=?"),
+            "{plan}"
+        );
     }
 }
 

@@ -1,9 +1,17 @@
 //! Lists of grants: what a filter lets pass, here and in SQL.
 
-use hallpass_core::{grant::Grant, ids::GrantId, ports::GrantFilter};
+use hallpass_core::{
+    grant::{Grant, GrantState},
+    ids::GrantId,
+    ports::GrantFilter,
+};
 use sqlx::{QueryBuilder, Sqlite};
 
-use crate::grant_rows::{COLUMNS, id_bytes, lineage_bytes};
+use crate::{
+    grant_rows::{COLUMNS, id_bytes, lineage_bytes},
+    life::LONGEST_SECRET,
+    runs::RUN,
+};
 
 /// The order of lists: by time, to the stored millisecond, then by id.
 pub(crate) fn order(grant: &Grant) -> (i64, &GrantId) {
@@ -18,15 +26,31 @@ pub(crate) fn matches(filter: &GrantFilter, grant: &Grant) -> bool {
         && is(filter.session_id.as_ref(), grant.session_id.as_ref())
         && is(filter.profile.as_ref(), Some(&grant.profile))
         && is(filter.lineage.as_ref(), Some(&grant.lineage))
+        && filter
+            .state
+            .is_none_or(|(state, at)| grant.state_at(at) == state)
 }
 
 fn is<T: PartialEq>(asked: Option<&T>, found: Option<&T>) -> bool {
     asked.is_none() || asked == found
 }
 
-/// The same in SQL, newest first.
+/// The same in SQL, newest first; one subject's grants are looked for in one
+/// run after the other.
 pub(crate) fn select(filter: &GrantFilter, limit: usize) -> QueryBuilder<Sqlite> {
+    select_within(filter, None, limit)
+}
+
+/// The same within one run only.
+pub(crate) fn select_within(
+    filter: &GrantFilter,
+    run: Option<i64>,
+    limit: usize,
+) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(format!("SELECT {COLUMNS} FROM grants WHERE 1"));
+    if let Some(run) = run {
+        query.push(format!(" AND {RUN} = ")).push_bind(run);
+    }
     if let Some(subject) = &filter.subject {
         query
             .push(" AND subject = ")
@@ -50,6 +74,9 @@ pub(crate) fn select(filter: &GrantFilter, limit: usize) -> QueryBuilder<Sqlite>
             .push_bind(bytes)
             .push("))");
     }
+    if let Some((state, at)) = filter.state {
+        push_state(&mut query, state, at.as_millisecond());
+    }
     if let Some((time, id)) = &filter.before {
         let millis = time.as_millisecond();
         // The first half alone lets the index find the place.
@@ -60,4 +87,16 @@ pub(crate) fn select(filter: &GrantFilter, limit: usize) -> QueryBuilder<Sqlite>
     query.push(" ORDER BY created_at DESC, id DESC LIMIT ");
     query.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
     query
+}
+
+/// The state a grant has at a time, whether or not the timer came by already.
+fn push_state(query: &mut QueryBuilder<Sqlite>, state: GrantState, at: i64) {
+    if state == GrantState::Active {
+        // No active grant is older, so the walk through time ends here.
+        query.push(" AND created_at > ");
+        query.push_bind(at.saturating_sub(LONGEST_SECRET));
+    }
+    query.push(" AND CASE WHEN due_at <= ").push_bind(at);
+    query.push(" THEN CASE state WHEN 0 THEN 2 ELSE 3 END ELSE state END = ");
+    query.push_bind(i64::from(state.rank()));
 }

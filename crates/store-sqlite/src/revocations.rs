@@ -153,6 +153,30 @@ impl Revocations for SqliteRevocations {
         .map_err(store_error)?;
         rows.iter().map(revocation).collect()
     }
+
+    async fn prune(&self, before: Timestamp) -> Result<usize, StoreError> {
+        let _turn = self.turn.lock().await;
+        let rows = sqlx::query(
+            "SELECT * FROM revocations \
+             WHERE lifted_at < ?1 OR (created_at < ?1 AND kind IN ('grant', 'lineage'))",
+        )
+        .bind(before.as_millisecond())
+        .fetch_all(&self.database.pool)
+        .await
+        .map_err(store_error)?;
+        let over: Vec<Revocation> = rows.iter().map(revocation).collect::<Result<_, _>>()?;
+        for revocation in &over {
+            sqlx::query("DELETE FROM revocations WHERE id = ?")
+                .bind(revocation.id.as_str())
+                .execute(&self.database.pool)
+                .await
+                .map_err(store_error)?;
+            if revocation.lifted.is_none() {
+                self.change(|in_force| in_force.remove(&revocation.scope));
+            }
+        }
+        Ok(over.len())
+    }
 }
 
 fn revocation(row: &SqliteRow) -> Result<Revocation, StoreError> {

@@ -1,4 +1,4 @@
-//! Test support: contract suites and clocks.
+//! Test support: contract suites, clocks, broken networks and object stores.
 //!
 //! A contract suite is a list of checks over one port of the core. A store
 //! names the suite once, in its `tests/contract.rs`, and runs every check of
@@ -14,5 +14,6 @@
 pub mod chaos;
 pub mod clock;
 pub mod contract;
+pub mod store;
 
 pub use clock::TestClock;

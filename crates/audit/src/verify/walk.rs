@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +11,7 @@ use memchr::memmem;
 use super::{BadRecord, Evidence, VerifyError, VerifyReport, signed::Signed};
 use crate::{
     chain::{Chain, Hash, Link},
+    erase,
     line::Flaw,
     lock::is_held,
     merkle::Tree,
@@ -20,6 +22,9 @@ use crate::{
 
 /// The action of the records that say what was removed.
 const PURGE: &[u8] = br#""action":"trail.purge""#;
+
+/// The action of the records that say what was erased.
+const ERASE: &[u8] = br#""action":"trail.erase""#;
 
 /// A stretch of a trail: its records, or only their hashes.
 pub(super) struct Part {
@@ -55,6 +60,9 @@ pub(super) struct Walk<'a> {
     unexplained: Option<(u64, u64)>,
     /// The last record a purge says was removed.
     purged: Option<u64>,
+    /// Records whose content is gone, and those a record says were erased.
+    erased: Vec<u64>,
+    named: Vec<RangeInclusive<u64>>,
     pub(super) report: VerifyReport,
 }
 
@@ -68,6 +76,8 @@ impl<'a> Walk<'a> {
             signed: Signed::read(dir, evidence)?,
             unexplained: None,
             purged: None,
+            erased: Vec::new(),
+            named: Vec::new(),
             report: VerifyReport::default(),
         })
     }
@@ -122,6 +132,7 @@ impl<'a> Walk<'a> {
             line += 1;
             let accepted = read.and_then(|bytes| {
                 self.chain.accept(bytes)?;
+                self.note_erased(bytes);
                 Ok(purged_through(bytes))
             });
             if is_last && accepted == Err(Flaw::Unterminated) && is_held(&self.dir) {
@@ -143,6 +154,25 @@ impl<'a> Walk<'a> {
         self.report.segments += 1;
         self.report.bytes += lines.offset;
         Ok(())
+    }
+
+    /// Notes what is left of an erased record, and what says it was erased.
+    fn note_erased(&mut self, line: &[u8]) {
+        if erase::is_erased(line) {
+            self.erased
+                .extend(self.chain.head.map(|head| head.sequence));
+        } else if memmem::find(line, ERASE).is_some()
+            && let Ok(record) = StoredRecord::read(line)
+            && record.action == "trail.erase"
+        {
+            self.named.extend(erase::named(&record));
+        }
+    }
+
+    /// The first record that was erased and that no record says so of.
+    fn erased_unnamed(&self) -> Option<u64> {
+        let is_named = |number: &u64| self.named.iter().any(|range| range.contains(number));
+        self.erased.iter().find(|number| !is_named(number)).copied()
     }
 
     /// Takes a record in, and holds the trail so far against what is known.
@@ -210,6 +240,10 @@ impl<'a> Walk<'a> {
             }
             _ => {}
         }
+        if let Some(sequence) = self.erased_unnamed().filter(|_| !self.evidence.partial) {
+            return Err(VerifyError::Erased { sequence });
+        }
+        self.report.erased = self.erased.len() as u64;
         self.report.head = self.chain.head;
         self.report.chain_uid = self.chain.uid;
         self.report.checkpoints = self.signed.checked;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::steps::Authenticated;
+use super::{claim::Claims, steps::Authenticated};
 use crate::{
     anomaly::{self, Anomaly, Watch},
     audit::{Action, AuditEvent, Outcome},
@@ -57,6 +57,7 @@ pub struct Broker {
     pub(super) parts: Parts,
     policy: ArcSwap<Policy>,
     pub(super) watch: Watch,
+    pub(super) refreshing: Claims,
 }
 
 impl Broker {
@@ -68,6 +69,7 @@ impl Broker {
             parts,
             policy,
             watch: Watch::default(),
+            refreshing: Claims::default(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     attempt::Attempt,
     broker::{audit_unavailable, outcome_of},
+    claim::Predecessor,
     issued::Issued,
     refresh, revoked,
     steps::AuditSlip,
@@ -24,7 +25,7 @@ use crate::{
 pub struct Minted<'b> {
     pub(super) slip: AuditSlip<'b>,
     pub(super) terms: Terms,
-    pub(super) of: Option<Arc<Grant>>,
+    pub(super) of: Option<Box<Predecessor>>,
     pub(super) taken: Taken,
     pub(super) attempt: Attempt,
     pub(super) draft: Arc<GrantDraft>,

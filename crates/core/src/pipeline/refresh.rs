@@ -1,10 +1,14 @@
 //! The next secret of a lineage.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::steps::{AuditSlip, Permit};
+use super::{
+    claim::Predecessor,
+    issued::Issued,
+    steps::{AuditSlip, Permit},
+};
 use crate::{
     Timestamp,
     anomaly::Anomaly,
@@ -73,16 +77,26 @@ impl<'b> AuditSlip<'b> {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`], recorded: too early, too late, revoked, superseded, or
-    /// not allowed any more.
-    pub async fn refresh(self, grant: Grant, ask: RefreshAsk) -> Result<Permit<'b>, Refusal> {
+    /// A [`Refusal`], recorded: too early, too late, revoked, superseded, being
+    /// refreshed by another request, or not allowed any more.
+    pub async fn refresh(self, grant: &Grant, ask: RefreshAsk) -> Result<Permit<'b>, Refusal> {
+        let claim = match self.broker.refreshing.claim(&grant.id) {
+            Ok(claim) => claim,
+            Err(refusal) => return Err(self.refuse(refusal).await),
+        };
+        // As it is now: whoever had claimed it before may have refreshed it.
+        let grant = match self.find(grant.id.as_str()).await {
+            Ok(Some(grant)) => grant,
+            Ok(None) => return Err(self.refuse(no_such_grant()).await),
+            Err(refusal) => return Err(self.refuse(refusal).await),
+        };
         match self.refresh_terms(&grant, ask) {
             Ok(terms) => {
                 self.watch_networks(&grant);
                 Ok(Permit {
                     slip: self,
                     terms,
-                    of: Some(Arc::new(grant)),
+                    of: Some(Box::new(Predecessor { grant, claim })),
                 })
             }
             Err(refusal) => {
@@ -91,6 +105,24 @@ impl<'b> AuditSlip<'b> {
                 }
                 Err(self.refuse(refusal).await)
             }
+        }
+    }
+
+    /// Lets a secret be given once more that was given a moment ago.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`], recorded, where its grant was revoked since.
+    pub async fn may_repeat(self, issued: &Issued) -> Result<Self, Refusal> {
+        match self.find(issued.grant().id.as_str()).await {
+            Ok(Some(grant)) if grant.state != GrantState::Revoked => {
+                match self.broker.grant_hit(&grant) {
+                    Some(hit) => Err(self.refuse(super::revoked::refusal(&hit)).await),
+                    None => Ok(self),
+                }
+            }
+            Ok(_) => Err(self.refuse(revoked()).await),
+            Err(refusal) => Err(self.refuse(refusal).await),
         }
     }
 

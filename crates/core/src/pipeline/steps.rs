@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     attempt::Attempt,
     broker::{Broker, audit_unavailable, outcome_of},
+    claim::Predecessor,
     minted::Minted,
     revoked,
     taken::Taken,
@@ -178,7 +179,7 @@ pub struct Permit<'b> {
     pub(super) slip: AuditSlip<'b>,
     pub(super) terms: Terms,
     /// The grant whose place the next one takes.
-    pub(super) of: Option<Arc<Grant>>,
+    pub(super) of: Option<Box<Predecessor>>,
 }
 
 impl<'b> Permit<'b> {
@@ -196,6 +197,7 @@ impl<'b> Permit<'b> {
         let policy = self.slip.broker.policy().clone();
         let parts = &self.slip.broker.parts;
         let (caller, of) = (&self.slip.caller, self.of.as_deref());
+        let of = of.map(|of| &of.grant);
         match Taken::take(parts, &policy, caller, &self.terms, of).await {
             Ok(taken) => Ok(Admission {
                 slip: self.slip,
@@ -212,7 +214,7 @@ impl<'b> Permit<'b> {
 pub struct Admission<'b> {
     slip: AuditSlip<'b>,
     terms: Terms,
-    of: Option<Arc<Grant>>,
+    of: Option<Box<Predecessor>>,
     taken: Taken,
 }
 

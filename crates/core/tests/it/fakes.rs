@@ -482,6 +482,10 @@ impl Revocations for FakeRevocations {
         let asked = asked.filter(|known| lifted_too || known.lifted.is_none());
         Ok(asked.take(limit).cloned().collect())
     }
+
+    async fn prune(&self, _before: Timestamp) -> Result<usize, StoreError> {
+        Ok(0)
+    }
 }
 
 /// Limits that are never, or always, reached, or can't be told.

@@ -32,9 +32,10 @@ pub(crate) enum Audit {
         after_help = "Example:\n  hallpass audit verify /var/lib/hallpass/audit --checkpoint kept-elsewhere.txt --public-key hallpass.pub"
     )]
     Verify(proof::Verify),
-    /// Show by a proof that one record is among those a checkpoint states
+    /// Show by a proof that a record is among those a checkpoint states, or that
+    /// the trail only grew since a checkpoint
     #[command(
-        after_help = "Example:\n  hallpass audit prove /var/lib/hallpass/audit --record 4711"
+        after_help = "Examples:\n  hallpass audit prove /var/lib/hallpass/audit --record 4711\n  hallpass audit prove /var/lib/hallpass/audit --since kept-elsewhere.txt"
     )]
     Prove(proof::Prove),
     /// The public key that checks the trail's checkpoints
@@ -58,6 +59,12 @@ pub(crate) enum Audit {
         after_help = "Example:\n  hallpass audit restore --config hallpass.toml --to case-7 --since 2026-03-01T00:00:00Z"
     )]
     Restore(keeping::Restore),
+    /// Erase what a person's records, or those of a kind, say; the server must
+    /// be stopped
+    #[command(
+        after_help = "Examples:\n  hallpass audit erase --config hallpass.toml --subject user-42 --reason \"request 17\"\n  hallpass audit erase --config hallpass.toml --action auth.check --before 2026-08-01T00:00:00Z --reason \"kept 90 days\""
+    )]
+    Erase(keeping::Erase),
     /// Keep every segment from being removed, or lift that
     #[command(
         after_help = "Example:\n  hallpass audit hold --config hallpass.toml --reason \"case 7\"\n  hallpass audit hold --config hallpass.toml --lift"
@@ -78,6 +85,7 @@ impl Audit {
             Self::RotateKey(place) => keys::rotate(&place),
             Self::Archive(command) => command.run(),
             Self::Restore(command) => command.run(),
+            Self::Erase(command) => command.run(),
             Self::Hold(command) => command.run(),
         }
     }

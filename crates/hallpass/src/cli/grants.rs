@@ -1,6 +1,7 @@
 //! `hallpass grants`: a running server's grants, through its admin API.
 
 use clap::Subcommand;
+use hallpass_core::grant::GrantState;
 use serde_json::Value;
 
 use super::{Stop, block_on, revocations::show_effect, say, table};
@@ -24,6 +25,9 @@ pub(crate) enum Grants {
         /// Only of this profile
         #[arg(long)]
         profile: Option<String>,
+        /// Only in this state: active, connected, expired, revoked or ended
+        #[arg(long)]
+        state: Option<GrantState>,
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: usize,
@@ -65,6 +69,7 @@ impl Grants {
                     subject,
                     session_id,
                     profile,
+                    state,
                     limit,
                     json,
                 } => {
@@ -72,6 +77,7 @@ impl Grants {
                         ("subject", subject),
                         ("session_id", session_id),
                         ("profile", profile),
+                        ("state", state.map(|state| state.to_string())),
                     ];
                     let grants = list(&place.client()?, &filters, limit).await?;
                     show_all(&grants, json);

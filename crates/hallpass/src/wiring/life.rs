@@ -6,9 +6,9 @@ use hallpass_config::Config;
 use hallpass_core::{
     Timestamp,
     audit::{Action, AuditEvent, Outcome},
-    ports::{AuditLog, Grants, StoreError},
+    ports::{AuditLog, Grants, Revocations, StoreError},
 };
-use hallpass_store_sqlite::{Flusher, SqliteGrants};
+use hallpass_store_sqlite::{Flusher, SqliteGrants, SqliteRevocations};
 use hallpass_telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,9 @@ const RETENTION_BATCH: usize = 1_000;
 const FLUSHER: &str = "grant-flusher";
 const EXPIRY: &str = "grant-expiry";
 const RETENTION: &str = "grant-retention";
+const REVOCATIONS: &str = "revocation-retention";
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Starts the tasks; they end with the server's.
 pub(crate) fn start(
@@ -51,7 +54,7 @@ pub(crate) fn start(
     });
 
     let (ours, told) = (grants.clone(), metrics.clone());
-    let kept = Duration::from_secs(u64::from(config.grants.retention_days) * 86_400);
+    let kept = DAY * config.grants.retention_days;
     tasks.spawn(RETENTION, |stop| {
         every(RETENTION_EVERY, RETENTION, told, stop, move || {
             forget(ours.clone(), kept)
@@ -103,6 +106,25 @@ async fn expire(grants: Arc<SqliteGrants>, trail: Arc<FollowedTrail>) -> Result<
             return Ok(());
         }
     }
+}
+
+/// Starts forgetting revocations that can't matter any more.
+pub(crate) fn forget_revocations(
+    config: &Config,
+    revocations: &Arc<SqliteRevocations>,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) {
+    // No lineage lives longer than a day, so each ends before what stops it.
+    let kept = DAY * (config.grants.retention_days + 1);
+    let (ours, told) = (revocations.clone(), metrics.clone());
+    tasks.spawn(REVOCATIONS, |stop| {
+        every(RETENTION_EVERY, REVOCATIONS, told, stop, move || {
+            let ours = ours.clone();
+            let before = now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
+            async move { ours.prune(before).await.map(drop) }
+        })
+    });
 }
 
 async fn forget(grants: Arc<SqliteGrants>, kept: Duration) -> Result<(), StoreError> {

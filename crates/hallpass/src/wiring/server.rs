@@ -113,7 +113,8 @@ impl Server {
         let died = CancellationToken::new();
         let tasks = Tasks::new(died.clone());
         life::start(config, &grants, &trail, &metrics, &tasks);
-        let revocations = SqliteRevocations::load(database.clone()).await?;
+        let revocations = Arc::new(SqliteRevocations::load(database.clone()).await?);
+        life::forget_revocations(config, &revocations, &metrics, &tasks);
         let beside = trail::Beside {
             config,
             progress,
@@ -157,7 +158,7 @@ impl Server {
             leases: Arc::new(leases),
             interviews: Arc::new(interviews),
             grants: grants.clone(),
-            revocations: Arc::new(revocations),
+            revocations,
             minter,
             clock,
             ids: Arc::new(SystemIds),
@@ -265,11 +266,12 @@ impl Server {
         serving.wait().await;
         self.app.flush().await;
         let tasks = self.tasks.stop().await;
-        record(&self.trail, Action::ServerStop).await?;
+        let recorded = record(&self.trail, Action::ServerStop).await;
         self.database.close().await;
         self.trail.close();
         tracing::info!("stopped");
-        tasks
+        tasks?;
+        recorded.map_err(|why| Stop::no(format!("the server's end is not recorded: {why}")))
     }
 
     async fn record(&self, action: Action) -> Result<(), Stop> {

@@ -59,6 +59,26 @@ async fn filters_leave_out_what_is_anothers() {
     assert_eq!(listed[0]["id"], own["id"]);
 }
 
+#[tokio::test]
+async fn grants_are_listed_by_their_state() {
+    let dev = Dev::start();
+    let (kept, gone) = (dev.minted().await, dev.minted().await);
+    let key = &dev.file.admin_key;
+    grants(&dev, key, &["revoke", gone["id"].as_str().unwrap()]).done();
+    for (state, expected) in [
+        ("active", vec![&kept["id"]]),
+        ("revoked", vec![&gone["id"]]),
+        ("ended", vec![]),
+    ] {
+        let listed = grants(&dev, key, &["list", "--json", "--state", state]).json_lines();
+        let ids: Vec<&Value> = listed.iter().map(|grant| &grant["id"]).collect();
+        assert_eq!(ids, expected, "{state}");
+    }
+    let odd = grants(&dev, key, &["list", "--state", "odd"]);
+    assert_eq!(odd.code, 2, "{}", odd.out);
+    assert!(odd.err.contains("state"), "{}", odd.err);
+}
+
 #[test]
 fn a_refusal_is_exit_code_1_with_its_code() {
     let dev = Dev::start();

@@ -1,5 +1,6 @@
 //! A grant's life from outside: refresh, reports, revocation.
 
+mod at_once;
 mod crash;
 mod kinds;
 mod race;

@@ -31,4 +31,7 @@ mod limits;
 mod serve_drain;
 mod serve_tls;
 mod support;
+mod system_calls;
+mod trail_damage;
+mod trail_wiring;
 mod vectors;

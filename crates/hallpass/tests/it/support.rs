@@ -5,7 +5,9 @@ pub(crate) mod command;
 pub(crate) mod dev;
 pub(crate) mod needle;
 pub(crate) mod process;
+pub(crate) mod receiver;
 pub(crate) mod serve;
+pub(crate) mod shim;
 pub(crate) mod sim;
 pub(crate) mod trail;
 
@@ -14,6 +16,7 @@ pub(crate) use command::{Run, hallpass};
 pub(crate) use dev::Dev;
 pub(crate) use process::{Process, Stream, binary};
 pub(crate) use serve::{Serve, Site};
+pub(crate) use shim::{Fault, Shim};
 pub(crate) use sim::Sim;
 pub(crate) use trail::Trail;
 

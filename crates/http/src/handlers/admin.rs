@@ -62,6 +62,11 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// The request's headers.
+    pub(crate) const fn headers(&self) -> &http::HeaderMap {
+        &self.parts.headers
+    }
+
     /// The request's address.
     pub(crate) const fn uri(&self) -> &http::Uri {
         &self.parts.uri

@@ -49,6 +49,8 @@ pub(crate) struct GrantQuery {
     profile: Option<String>,
     /// Only of this lineage.
     lineage: Option<String>,
+    /// Only in this state: `active`, `connected`, `expired`, `revoked` or `ended`.
+    state: Option<String>,
     /// Only this subject's; admin listener only.
     subject: Option<String>,
     /// `next_cursor` of the page before.
@@ -206,7 +208,7 @@ async fn list(
     let caller = slip.caller().subject.clone();
     let filter = Query::<GrantQuery>::try_from_uri(&parts.uri)
         .map_err(|_| query_refused())
-        .and_then(|Query(query)| filter(query, reach, &caller));
+        .and_then(|Query(query)| filter(query, reach, &caller, app.broker().clock().now()));
     let done = list_known(app, slip, filter, reach).await;
     done.map(|response| Read {
         response,
@@ -294,7 +296,12 @@ async fn show_known(
     ))
 }
 
-fn filter(query: GrantQuery, reach: Reach, caller: &Subject) -> Result<GrantFilter, Refusal> {
+fn filter(
+    query: GrantQuery,
+    reach: Reach,
+    caller: &Subject,
+    now: Timestamp,
+) -> Result<GrantFilter, Refusal> {
     let wrong = |name: &str| {
         Refusal::new(
             Code::InvalidMember,
@@ -335,6 +342,11 @@ fn filter(query: GrantQuery, reach: Reach, caller: &Subject) -> Result<GrantFilt
             .map(LineageId::new)
             .transpose()
             .map_err(|_| wrong("lineage"))?,
+        state: query
+            .state
+            .map(|text| text.parse().map(|state| (state, now)))
+            .transpose()
+            .map_err(|_| wrong("state"))?,
         before: query
             .cursor
             .map(|text| read_cursor(&text).ok_or_else(|| wrong("cursor")))

@@ -230,26 +230,27 @@ async fn issue_known(
             first.answer(&issued);
             issued.map(Given::new)
         }
-        Turn::Again(Ok(issued)) => give_again(permit, issued).await,
+        Turn::Again(Ok(issued)) => give_again(permit.into_slip(), issued).await,
         Turn::Again(Err(refusal)) => Err(permit.into_slip().refuse(refusal).await),
         Turn::Other => Err(permit.into_slip().refuse(idempotency::conflict()).await),
     }
 }
 
 /// Gives a secret a second time; no limit is taken and nobody is asked.
-async fn give_again(permit: Permit<'_>, issued: Arc<Issued>) -> Result<Given, Refusal> {
+pub(crate) async fn give_again(slip: AuditSlip<'_>, issued: Arc<Issued>) -> Result<Given, Refusal> {
     let facts = vec![
         ("replayed", "true".to_owned()),
         ("replayed_grant", issued.grant().id.to_string()),
     ];
-    permit.into_slip().done(facts).await?;
+    let slip = slip.may_repeat(&issued).await?;
+    slip.done(facts).await?;
     Ok(Given {
         issued,
         replayed: true,
     })
 }
 
-async fn obtain(permit: Permit<'_>) -> Result<Issued, Refusal> {
+pub(crate) async fn obtain(permit: Permit<'_>) -> Result<Issued, Refusal> {
     let admission = permit.admit().await?;
     let minted = admission.mint().await?;
     let recorded = minted.record().await?;

@@ -3,6 +3,7 @@
 use hallpass_core::{
     Timestamp,
     caller::{Caller, Scheme},
+    grant::Grant,
     ids::{CredentialId, ProfileName, RevocationId, SessionId, Subject},
     ports::Revocations,
     revocation::{Lifted, Question, Revocation, Scope, ScopeKind},
@@ -23,6 +24,7 @@ macro_rules! revocations_contract {
             a_lifted_one_stops_nothing_and_stays_in_history,
             an_operator_is_not_locked_out_by_everything,
             each_change_is_another_epoch,
+            what_is_over_is_forgotten_and_nothing_else,
         );
     };
 }
@@ -193,4 +195,48 @@ pub async fn each_change_is_another_epoch(store: &dyn Revocations) {
     assert_eq!(store.epoch(), in_force, "the same again changes nothing");
     store.lift(&added.id, &lift(1)).await.unwrap();
     assert_ne!(store.epoch(), in_force);
+}
+
+/// What was lifted long ago and what names one grant of long ago is forgotten;
+/// what names a person, a key or everything holds until it is lifted.
+pub async fn what_is_over_is_forgotten_and_nothing_else(revocations: &dyn Revocations) {
+    let old = grant(1, 0);
+    let scopes = [
+        Scope::Grant(old.id.clone()),
+        Scope::Lineage(old.lineage.clone()),
+        Scope::Subject(old.subject.clone()),
+        Scope::All,
+        Scope::Key(CredentialId::new("app").unwrap()),
+    ];
+    for (number, scope) in (1..).zip(scopes) {
+        revocations.add(&revocation(number, scope)).await.unwrap();
+    }
+    let by = Subject::new("operator").unwrap();
+    let lift = |number: u8, second: i64| {
+        let at = moment(1_800_000_000 + second);
+        let end = Lifted { at, by: by.clone() };
+        async move {
+            let id = RevocationId::from_random([number; 16]);
+            revocations.lift(&id, &end).await.unwrap().unwrap();
+        }
+    };
+    lift(4, 100).await;
+    lift(5, 300).await;
+
+    let early = revocations.prune(moment(1_800_000_000)).await.unwrap();
+    assert_eq!(early, 0);
+    let pruned = revocations.prune(moment(1_800_000_200)).await.unwrap();
+    assert_eq!(
+        pruned, 3,
+        "the grant's, the lineage's and the one lifted first"
+    );
+    let left = revocations.list(true, 10).await.unwrap();
+    let left: Vec<ScopeKind> = left.iter().map(|it| it.scope.kind()).collect();
+    assert_eq!(left, [ScopeKind::Key, ScopeKind::Subject]);
+    let other = Grant {
+        subject: Subject::new("user-2").unwrap(),
+        ..old.clone()
+    };
+    assert_eq!(revocations.check(&Question::Grant(&other)), None);
+    assert!(revocations.check(&Question::Grant(&old)).is_some());
 }

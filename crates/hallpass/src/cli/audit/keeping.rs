@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use hallpass_audit::{Keeper, LEGAL_HOLD, Trail, TrailSettings};
+use hallpass_audit::{Erasure, Keeper, LEGAL_HOLD, Trail, TrailSettings};
 use hallpass_core::Timestamp;
 
 use super::{Source, Stop, existing, say};
@@ -81,6 +81,55 @@ impl Restore {
             "{} segments are in {to}. Check them with `hallpass audit verify --partial {to}`.",
             brought.len(),
             to = self.to.display()
+        ));
+        Ok(())
+    }
+}
+
+/// `audit erase`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["subject", "action"]))]
+pub(crate) struct Erase {
+    #[command(flatten)]
+    source: Source,
+    /// Erase what this subject's records say
+    #[arg(long)]
+    subject: Option<String>,
+    /// Erase what records of this action say, for example auth.check
+    #[arg(long)]
+    action: Option<String>,
+    /// Only records from before this time
+    #[arg(long, value_name = "RFC3339")]
+    before: Option<Timestamp>,
+    /// Why, for the trail; must not name the person
+    #[arg(long)]
+    reason: String,
+}
+
+impl Erase {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        let audit = self.source.load()?.config.audit;
+        let archive = archive(&audit)?;
+        let version = env!("CARGO_PKG_VERSION");
+        let mut settings = TrailSettings::new(&audit.dir, Arc::new(SystemClock), version);
+        // The record of the erasure begins a segment, so that all others may be
+        // written anew.
+        settings.segment_max_bytes = 1;
+        let (trail, _) = Trail::open(settings)?;
+        let erasure = Erasure {
+            subject: self.subject,
+            action: self.action,
+            before: self.before,
+            reason: self.reason,
+        };
+        let erased = block_on(async {
+            let archive = archive.as_ref();
+            Ok(hallpass_audit::erase(&audit.dir, archive, &erasure, now(), &trail).await?)
+        })?;
+        trail.close();
+        say(format_args!(
+            "{} records in {} segments were erased; their places and hashes stay, and the trail says why.",
+            erased.records, erased.segments
         ));
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hallpass_audit::{Evidence, PublicKey, SignedCheckpoint, VerifyReport};
+use hallpass_audit::{Evidence, Hash, PublicKey, SignedCheckpoint, VerifyReport};
 
 use super::{Stop, existing, say};
 
@@ -81,7 +81,7 @@ fn in_json(report: &VerifyReport) -> serde_json::Value {
     let head = report.head.as_ref();
     serde_json::json!({
         "verdict": "whole", "records": report.records, "segments": report.segments,
-        "bytes": report.bytes, "hash_only": report.hash_only,
+        "bytes": report.bytes, "hash_only": report.hash_only, "erased": report.erased,
         "checkpoints": report.checkpoints, "signed": report.signed,
         "last_sequence": head.map(|head| head.sequence),
         "last_hash": head.map(|head| head.hash.to_string()),
@@ -97,6 +97,12 @@ fn tell(report: &VerifyReport, evidence: &Evidence) {
         say(format_args!(
             "Of {} of them only the hashes are here: they were archived or removed.",
             report.hash_only
+        ));
+    }
+    if report.erased > 0 {
+        say(format_args!(
+            "{} of them were erased, and the trail says so.",
+            report.erased
         ));
     }
     if report.checkpoints > 0 {
@@ -123,20 +129,59 @@ pub(crate) struct Prove {
     /// The directory of the segments
     dir: PathBuf,
     /// The record's number
-    #[arg(long)]
-    record: u64,
+    #[arg(long, required_unless_present = "since")]
+    record: Option<u64>,
+    /// A checkpoint kept elsewhere: prove that the trail only grew since
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    since: Option<PathBuf>,
+    /// The public key, as `hallpass audit key` printed it; else the one beside
+    /// the trail
+    #[arg(long, value_name = "FILE", requires = "since")]
+    public_key: Option<PathBuf>,
 }
 
 impl Prove {
     pub(super) fn run(self) -> Result<(), Stop> {
         let dir = existing(self.dir)?;
-        let proof = hallpass_audit::prove(&dir, self.record)
-            .map_err(|error| Stop::no(error.to_string()))?;
-        let nodes: Vec<String> = proof.nodes.iter().map(ToString::to_string).collect();
-        say(serde_json::json!({
-            "record": self.record, "hash": proof.hash.to_string(),
-            "checkpoint": proof.note, "proof": nodes,
-        }));
-        Ok(())
+        match (self.record, self.since) {
+            (Some(record), _) => prove_record(&dir, record),
+            (None, Some(file)) => prove_growth(&dir, &file, self.public_key.as_deref()),
+            (None, None) => Err(Stop::usage("name a record or a checkpoint")),
+        }
     }
+}
+
+fn prove_record(dir: &Path, record: u64) -> Result<(), Stop> {
+    let proof = hallpass_audit::prove(dir, record).map_err(|error| Stop::no(error.to_string()))?;
+    say(serde_json::json!({
+        "record": record, "hash": proof.hash.to_string(),
+        "checkpoint": proof.note, "proof": texts(&proof.nodes),
+    }));
+    Ok(())
+}
+
+/// Proves that the trail begins with what the newest checkpoint of a file
+/// states.
+fn prove_growth(dir: &Path, file: &Path, key: Option<&Path>) -> Result<(), Stop> {
+    let beside = dir.join("checkpoint.pub");
+    let path = key.unwrap_or(&beside);
+    let key: PublicKey = read(path)?
+        .parse()
+        .map_err(|error| Stop::usage(format!("{} {error}", path.display())))?;
+    let (place, note) = notes(file)?
+        .pop()
+        .ok_or_else(|| Stop::usage(format!("{} holds no checkpoint", file.display())))?;
+    let old = key
+        .open(&note)
+        .map_err(|error| Stop::no(format!("{place} {error}")))?;
+    let growth =
+        hallpass_audit::prove_growth(dir, &old).map_err(|error| Stop::no(error.to_string()))?;
+    say(serde_json::json!({
+        "old_checkpoint": note, "checkpoint": growth.note, "proof": texts(&growth.nodes),
+    }));
+    Ok(())
+}
+
+fn texts(nodes: &[Hash]) -> Vec<String> {
+    nodes.iter().map(ToString::to_string).collect()
 }

@@ -18,14 +18,21 @@ use crate::{
     wiring::{clock::now, lifecycle::Tasks},
 };
 
-/// How often the segments are looked at.
+/// How often the segments are looked after, at least.
 const ROUND: Duration = Duration::from_secs(60);
+/// How often it is looked whether one was sealed; it is looked after at once.
+const LOOK: Duration = Duration::from_secs(2);
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
+/// What the variables of the vendors begin with. No other is looked at: a
+/// `TOKEN` or a `TIMEOUT` in the environment is meant for somebody else.
+const VENDORS: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
+
 /// The archive of a configuration; a store's credentials are in the environment.
 pub(crate) fn archive(audit: &section::Audit) -> Result<Option<Archive>, Stop> {
-    let open = |address: &String| Archive::open(address, std::env::vars());
+    let ours = |(name, _): &(String, String)| VENDORS.iter().any(|it| name.starts_with(it));
+    let open = |address: &String| Archive::open(address, std::env::vars().filter(ours));
     Ok(audit.archive.as_ref().map(open).transpose()?)
 }
 
@@ -49,10 +56,7 @@ async fn keep(
     stop: CancellationToken,
 ) {
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(ROUND) => {}
-        }
+        let sealed = keeper.sealed().ok();
         let kept = tokio::select! {
             () = stop.cancelled() => return,
             kept = keeper.keep(now(), &*log) => kept,
@@ -67,6 +71,21 @@ async fn keep(
             Err(error) => {
                 tracing::error!(%error, "audit trail: old segments could not be kept; nothing is removed, and it is tried again in a minute");
             }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = next_round(&keeper, sealed) => {}
+        }
+    }
+}
+
+/// Ends with the round's time, or when there are other segments than before.
+async fn next_round(keeper: &Keeper, before: Option<usize>) {
+    let due = Instant::now() + ROUND;
+    while Instant::now() < due {
+        tokio::time::sleep(LOOK).await;
+        if keeper.sealed().ok() != before {
+            return;
         }
     }
 }

@@ -149,7 +149,12 @@ pub(crate) struct Serve {
 impl Serve {
     /// Starts a server and waits until it listens.
     pub(crate) fn start(site: &Site) -> Self {
-        let process = Process::start(site.command(&["serve"]));
+        Self::start_by(site.command(&["serve"]))
+    }
+
+    /// Starts a server by a command and waits until it listens.
+    pub(crate) fn start_by(command: Command) -> Self {
+        let process = Process::start(command);
         let (public, admin) = process.wait_for(Stream::Err, |line| {
             let line: Value = serde_json::from_str(line).ok()?;
             let at = |name: &str| Some(line[name].as_str()?.to_owned());

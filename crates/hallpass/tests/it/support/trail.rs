@@ -76,6 +76,11 @@ impl Record {
         self.ours(member).as_str().unwrap_or("")
     }
 
+    /// One of the further facts; empty where there is none.
+    pub(crate) fn fact(&self, name: &str) -> &str {
+        self.ours("facts")[name].as_str().unwrap_or("")
+    }
+
     pub(crate) fn sequence(&self) -> u64 {
         self.0["metadata"]["sequence"].as_u64().unwrap()
     }
