@@ -43,7 +43,7 @@ pub(crate) fn is_erased(line: &[u8]) -> bool {
 /// Which records are to be erased.
 #[derive(Debug, Clone, Default)]
 pub struct Erasure {
-    /// Those of this subject, or about its grants.
+    /// Those of this subject, or about it or its grants.
     pub subject: Option<String>,
     /// Those of this action.
     pub action: Option<String>,
@@ -67,7 +67,11 @@ impl Erasure {
     fn wants(&self, record: &StoredRecord) -> bool {
         let of = |subject: &String| {
             let granted = record.grant.as_ref().map(|grant| grant.subject.as_str());
-            record.subject.as_deref() == Some(subject) || granted == Some(subject)
+            // A revocation of them, a search for them, something odd about them.
+            let mut facts = record.facts.values();
+            record.subject.as_deref() == Some(subject)
+                || granted == Some(subject)
+                || facts.any(|fact| fact.strip_prefix("subject ").unwrap_or(fact) == subject)
         };
         // The records of the trail itself name no person and explain the rest.
         !record.action.starts_with("trail.")
@@ -229,9 +233,12 @@ async fn rewrite(
         }
         whole.push(b'\n');
     }
-    sidecar::write_whole(&segment.content, &whole)?;
-    let at = if segment.is_here { dir } else { copies };
-    let (sealed, trail) = (Segment::new(at, segment.first), dir.to_owned());
+    // The local segment is the last to change: what is done before then is
+    // found and done again when this is asked for again.
+    fs::create_dir_all(copies)?;
+    let copy = Segment::new(copies, segment.first);
+    sidecar::write_whole(&copy.path, &whole)?;
+    let (sealed, trail) = (copy.clone(), dir.to_owned());
     let index: Index = blocking(move || {
         let before = tree_before(&trail, sealed.first)?;
         sidecar::make(&trail, &sealed, before)
@@ -240,7 +247,11 @@ async fn rewrite(
     if let Some(archive) = archive
         && (!segment.is_here || archive.firsts().await?.contains(&segment.first))
     {
-        archive.put(&segment.content, &index).await?;
+        archive.put(&copy.path, &index).await?;
+    }
+    if segment.is_here {
+        fs::rename(&copy.path, &segment.content)?;
+        fs::File::open(dir)?.sync_all()?;
     }
     Ok(())
 }

@@ -84,13 +84,13 @@ type Deed = (&'static str, fn(&mut Vec<String>));
 
 const DEEDS: [Deed; 5] = [
     ("edited", |lines| {
-        lines[2] = lines[2].replacen("\"time\":1", "\"time\":2", 1)
+        lines[2] = lines[2].replacen("\"time\":1", "\"time\":2", 1);
     }),
     ("deleted", |lines| drop(lines.remove(2))),
     ("inserted", |lines| lines.insert(2, lines[1].clone())),
     ("swapped", |lines| lines.swap(2, 3)),
     ("a record of another place", |lines| {
-        lines[3] = lines[1].clone()
+        lines[3] = lines[1].clone();
     }),
 ];
 
