@@ -1,0 +1,112 @@
+import { HallpassError, TokenError, unreachable } from './errors.js';
+import type { ClientEvent } from './events.js';
+import type { Link, OpenOptions } from './link.js';
+import { failure, request, type Http } from './http.js';
+import { parse } from './socket.js';
+
+/** Where a WebRTC call takes its sound from, and brings it to. */
+export interface CallMedia {
+  /** A track of the microphone, a new one for each call, which stops it. */
+  microphone(): Promise<MediaStreamTrack>;
+  /** The other side's sound; once for each call that becomes the current one. */
+  speaker(stream: MediaStream): void;
+}
+
+/** What a call is made with. */
+export interface CallParts {
+  http: Http;
+  PeerConnection: typeof RTCPeerConnection;
+  media: CallMedia | undefined;
+}
+
+/** The label OpenAI knows its channel of events by. */
+const CHANNEL = 'oai-events';
+
+/** How long a connection may stay broken before it counts as lost, in milliseconds. */
+const BROKEN_MS = 5000;
+
+/** Opens a WebRTC call: offers, posts the offer with the secret, takes the answer. */
+export async function openCall(
+  { http, PeerConnection, media }: CallParts,
+  url: string,
+  secret: string,
+  { handlers, signal, live }: OpenOptions,
+): Promise<Link> {
+  const peer = new PeerConnection();
+  const channel = peer.createDataChannel(CHANNEL);
+  let track: MediaStreamTrack | undefined;
+  let stream: MediaStream | undefined;
+  let errorCode: string | undefined;
+  let open = live;
+  let over = false;
+  let broken: ReturnType<typeof setTimeout> | undefined;
+
+  const end = (code: number, reason: string): void => {
+    if (over) return;
+    over = true;
+    clearTimeout(broken);
+    signal.removeEventListener('abort', abort);
+    track?.stop();
+    peer.close();
+    handlers.onClose({ code, reason, errorCode });
+  };
+  const abort = (): void => end(1000, 'aborted');
+  signal.addEventListener('abort', abort);
+
+  peer.ontrack = ({ streams, track: remote }) => {
+    stream = streams[0] ?? new MediaStream([remote]);
+    if (open) media?.speaker(stream);
+  };
+  peer.onconnectionstatechange = () => {
+    clearTimeout(broken);
+    if (peer.connectionState === 'failed') end(1006, 'the call failed');
+    // A broken path often mends itself.
+    if (peer.connectionState === 'disconnected') broken = setTimeout(() => end(1006, 'the call broke'), BROKEN_MS);
+  };
+  channel.onmessage = ({ data }) => {
+    const event = parse(data);
+    if (!event || over) return;
+    if (event.type === 'error') errorCode = event.error.code ?? event.error.type;
+    handlers.onEvent(event);
+  };
+  channel.onclose = () => end(1005, errorCode ?? 'the other side hung up');
+
+  try {
+    const { sender } = peer.addTransceiver('audio', { direction: media ? 'sendrecv' : 'recvonly' });
+    track = await media?.microphone();
+    if (open && track) await sender.replaceTrack(track);
+    await peer.setLocalDescription(await peer.createOffer());
+    const answer = await exchange(http, url, secret, peer.localDescription?.sdp ?? '', signal);
+    await peer.setRemoteDescription({ type: 'answer', sdp: answer });
+    return {
+      kind: 'webrtc',
+      send(event: ClientEvent) {
+        if (channel.readyState === 'open') channel.send(JSON.stringify(event));
+      },
+      close: end,
+      live(on) {
+        open = on;
+        void sender.replaceTrack(on ? (track ?? null) : null).catch(() => undefined);
+        if (on && stream) media?.speaker(stream);
+      },
+    };
+  } catch (error) {
+    end(1000, 'not opened');
+    if (error instanceof HallpassError) throw error;
+    throw unreachable('network', { detail: 'the call could not be set up' });
+  }
+}
+
+async function exchange(http: Http, url: string, secret: string, sdp: string, signal: AbortSignal): Promise<string> {
+  const response = await request(http, url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/sdp' },
+    body: sdp,
+    // The secret is the whole credential; the user's cookie is not for the media's host.
+    credentials: 'omit',
+    signal,
+  });
+  if (response.ok) return response.text();
+  const error = await failure(response);
+  throw response.status === 401 ? new TokenError('secret_refused', { status: 401, requestId: error.requestId }) : error;
+}

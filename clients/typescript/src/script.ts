@@ -1,0 +1,3 @@
+/** Everything but React, for `<script src="…/client.js">`: it is `Hallpass` there. */
+export * from './index.js';
+export * from './audio/index.js';
