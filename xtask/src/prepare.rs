@@ -50,6 +50,24 @@ const NEEDS: &[Need] = &[
         present: npm_is_installed,
         install: Install::NpmCi,
     },
+    Need {
+        name: "the npm packages of the browser SDK",
+        folder: "clients/typescript",
+        present: npm_is_installed,
+        install: Install::NpmCi,
+    },
+    Need {
+        name: "the npm packages of tests/browser",
+        folder: "tests/browser",
+        present: npm_is_installed,
+        install: Install::NpmCi,
+    },
+    Need {
+        name: "Chromium",
+        folder: "tests/browser",
+        present: |_| starts("chromium"),
+        install: Install::Apt(&["chromium"]),
+    },
 ];
 
 /// Something is missing that cannot be installed from here.

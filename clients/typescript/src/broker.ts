@@ -63,11 +63,12 @@ export class Broker implements TicketSource {
   /** The next secret: of the same lineage where it can be, so that both count as one session. */
   async next(reason: TicketReason, signal: AbortSignal): Promise<Ticket> {
     const { endpoint, ask } = this.#options;
-    const id = reason === 'start' ? undefined : this.#newest?.id;
-    if (id) {
+    const { id, refreshAt = Infinity } = this.#newest ?? {};
+    // One lost before its time to be refreshed is no use.
+    if (id && reason !== 'start' && Date.now() >= refreshAt) {
       try {
-        const session = ask['session'] ? { session: ask['session'] } : {};
-        return this.#ticket(await this.post(`/api/client-secrets/${encodeURIComponent(id)}/refresh`, session, signal));
+        const { session, expires_after } = ask;
+        return this.#ticket(await this.post(`/api/client-secrets/${id}/refresh`, { session, expires_after }, signal));
       } catch (error) {
         if (!(error instanceof HallpassError) || !ASK_ANEW.has(error.code)) throw error;
       }
@@ -76,8 +77,7 @@ export class Broker implements TicketSource {
   }
 
   async renewLease(grant: Grant, signal: AbortSignal): Promise<number | undefined> {
-    const id = encodeURIComponent(grant.id ?? '');
-    const answer = (await this.post(`/api/sessions/${id}/renew`, {}, signal)) as Answer;
+    const answer = (await this.post(`/api/sessions/${grant.id}/renew`, {}, signal)) as Answer;
     return ms(answer.lease_expires_at);
   }
 
@@ -101,7 +101,8 @@ export class Broker implements TicketSource {
     if (typeof value !== 'string' || !value || typeof url !== 'string' || !expiresAt) {
       throw new TokenError('malformed_answer', { detail: 'no secret, address or expiry' });
     }
-    const refreshAt = ms(answer.refresh_after ?? answer.refreshAfter) ?? expiresAt - 12_000;
+    // Times come in whole seconds: the moment itself is up to one second later.
+    const refreshAt = (ms(answer.refresh_after ?? answer.refreshAfter) ?? expiresAt - 12_000) + 1000;
     const mode = answer.mode ?? (/^https?:/.test(url) ? 'call' : 'direct');
     const { id, profile } = answer;
     const grant: Grant = { id, mode, profile, expiresAt, refreshAt, leaseEndsAt: ms(answer.lease_expires_at) };

@@ -65,7 +65,7 @@ export class Reports {
 
   #tell({ id, mode }: Grant, report: object): void {
     if (!id || mode !== 'direct') return;
-    const path = `/api/client-secrets/${encodeURIComponent(id)}/events`;
+    const path = `/api/client-secrets/${id}/events`;
     // Outlives the page: the last report is the one that matters most.
     void this.#broker.post(path, report, new AbortController().signal, true).catch(() => undefined);
   }

@@ -9,13 +9,14 @@ const created = (events: ClientEvent[]): ClientEvent[] => events.filter(({ type 
 
 describe('when a secret nears its end', () => {
   it('fetches the next one and keeps the connection', async () => {
-    const all = stage({ secretSeconds: 60 });
+    const all = stage({ secretSeconds: 60 }, { secretSeconds: 60 });
     await all.session.start();
-    await pass(48_000);
-    expect(all.server.requests.map(({ path }) => path)).toContain('/api/client-secrets/gr_1/refresh');
+    await pass(49_000);
+    const refresh = all.server.requests.find(({ path }) => path === '/api/client-secrets/gr_1/refresh');
+    expect(refresh?.body).toEqual({ expires_after: { anchor: 'created_at', seconds: 60 } });
     expect(all.server.connections).toHaveLength(1);
     expect(named(all, 'renewed')).toMatchObject([{ kind: 'secret', grant: { id: 'gr_2' } }]);
-    await pass(48_000);
+    await pass(49_000);
     expect(named(all, 'renewed')).toHaveLength(2);
   });
 
@@ -31,7 +32,7 @@ describe('when a secret nears its end', () => {
     const { server, session, ends } = stage();
     await session.start();
     server.revoke();
-    await pass(48_000);
+    await pass(49_000);
     expect(ends).toMatchObject([{ cause: 'revoked', error: { userMessage: 'Your access was withdrawn.' } }]);
     await pass(600_000);
     expect(server.connections).toHaveLength(1);
@@ -41,7 +42,7 @@ describe('when a secret nears its end', () => {
     const all = stage();
     await all.session.start();
     all.server.refuse({ path: '/refresh', status: 503, code: 'upstream_unreachable', retryAfter: 20, times: 1 });
-    await pass(48_000);
+    await pass(49_000);
     expect(named(all, 'renewalFailed')).toMatchObject([{ retryInMs: 20_000 }]);
     expect(all.session.status).toBe('open');
     await pass(20_000);
@@ -74,7 +75,7 @@ describe('a replaced connection', () => {
     // A reply is still under way when the time comes.
     const reply = first.begin();
     reply.word('Tell ');
-    await pass(48_000);
+    await pass(49_000);
     expect(server.open).toHaveLength(2);
     expect(session.status).toBe('renewing');
     reply.word('me more.');
@@ -201,7 +202,7 @@ describe('a replaced connection', () => {
     const all = stage({ secretSeconds: 60 }, { directRenewal: 'replace' });
     await all.session.start();
     all.server.refuse({ path: '/refresh', status: 503, code: 'upstream_timeout', times: 1 });
-    await pass(48_000);
+    await pass(49_000);
     expect(named(all, 'renewalFailed')).toHaveLength(1);
     expect(all.session.status).toBe('open');
     await pass(10_000);
@@ -340,7 +341,7 @@ describe('a lost connection', () => {
   it('obeys Retry-After', async () => {
     const all = stage();
     await all.session.start();
-    all.server.refuse({ path: '/refresh', status: 503, code: 'overloaded', retryAfter: 9, times: 1 });
+    all.server.refuse({ path: '/generate', status: 503, code: 'overloaded', retryAfter: 9, times: 1 });
     all.server.connection.close(1013);
     await pass(600);
     expect(named(all, 'reconnecting').at(-1)).toMatchObject({ attempt: 2, inMs: 9000 });
@@ -407,14 +408,14 @@ describe('a lost connection', () => {
     server.connection.close(1006);
     await pass(60_000);
     expect(ends).toMatchObject([{ cause: 'revoked' }]);
-    expect(server.requests.filter(({ path }) => path.endsWith('/refresh'))).toHaveLength(1);
+    expect(server.requests.filter(({ path }) => path.includes('generate'))).toHaveLength(2);
   });
 
   it('asks for a new secret where the old one can not be refreshed', async () => {
     const { server, session } = stage();
     await session.start();
-    server.refuse({ path: '/refresh', status: 409, code: 'refresh_too_early' });
-    server.connection.close(1006);
+    server.refuse({ path: '/refresh', status: 410, code: 'grant_expired' });
+    await pass(49_500);
     await pass(5000);
     expect(server.requests.map(({ path }) => path).filter((path) => path.includes('generate'))).toHaveLength(2);
     expect(session.status).toBe('open');

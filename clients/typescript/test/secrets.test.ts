@@ -42,7 +42,7 @@ describe('a secret', () => {
     const fakes = { fetch: server.fetch, WebSocket: class extends server.WebSocket {} };
     const second = new HallpassSession(fakes);
     await Promise.all([session.start(), second.start()]);
-    await pass(48_000);
+    await pass(49_000);
     server.connections[0]?.say('Hello.');
     // The fake server holds every secret, so it is looked past.
     for (const secret of server.secrets) {
@@ -112,7 +112,7 @@ describe('a secret', () => {
     vi.stubGlobal('window', page);
     const { server, session, ends } = stage();
     await session.start();
-    await pass(48_000);
+    await pass(49_000);
     page.dispatchEvent(new Event('pagehide'));
     await pass(0);
     expect(server.open).toEqual([]);

@@ -4,6 +4,7 @@
 mod announce;
 mod certificate;
 mod credentials;
+mod demo;
 mod secrets;
 mod settings;
 mod upstream;
@@ -88,6 +89,7 @@ async fn serve(
         bound: Some((sockets.public, sockets.admin)),
         own_origins: addresses.own_origins(),
         again: None,
+        pages: demo::routes(&addresses, &credentials, secrets.session())?,
     };
     let server = Server::build(loaded, extras).await?;
     announce::write_file(data_dir, &addresses, &certificate, &credentials)?;

@@ -153,7 +153,7 @@ export class Interview {
 
   #follow(session: HallpassSession): void {
     const mine = (): boolean => this.#session === session;
-    session.on('status', (status) => mine() && this.#change({ status, ...phaseOf(status) }));
+    session.on('status', (status) => mine() && this.#change({ status, grant: session.grant, ...phaseOf(status) }));
     session.on('transcript', (transcript) => mine() && this.#change({ transcript }));
     session.on('connected', ({ grant, session: { expires_at } }) => {
       const endsAt = expires_at ? expires_at * 1000 : undefined;

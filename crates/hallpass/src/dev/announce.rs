@@ -74,11 +74,14 @@ impl Addresses {
         [at("http", self.public), at("https", self.tls)].concat()
     }
 
+    /// Where the simulator is reached; none where the real OpenAI is asked.
+    pub(crate) fn simulator_url(&self) -> Option<String> {
+        self.simulator.map(|at| format!("http://{at}"))
+    }
+
     fn upstream_url(&self) -> String {
-        self.simulator.map_or_else(
-            || "https://api.openai.com".to_owned(),
-            |at| format!("http://{at}"),
-        )
+        self.simulator_url()
+            .unwrap_or_else(|| "https://api.openai.com".to_owned())
     }
 }
 
@@ -128,6 +131,7 @@ pub(crate) fn banner(
     say(format_args!(
         "Hallpass is ready.
 
+  interview  {url}/demo/   (a page to try it on)
   broker     {url}
   over TLS   https://{tls}   (trust {ca})
   admin      http://{admin}

@@ -19,6 +19,8 @@ pub(crate) const ISSUER: &str = "https://app.hallpass.test";
 pub(crate) const AUDIENCE: &str = "hallpass";
 /// The cookie of the app's sessions.
 pub(crate) const COOKIE: &str = "next-auth.session-token";
+/// The role of the demo page's candidates.
+pub(crate) const DEMO_ROLE: &str = "demo";
 
 /// Writes the configuration and reads it as `hallpass serve` would.
 pub(crate) fn write(dev: &Dev, data_dir: &Path, addresses: &Addresses) -> Result<Loaded, Stop> {
@@ -63,6 +65,7 @@ name = "web"
 format = "next-auth-v4"
 cookie = "{COOKIE}"
 secrets_file = "secrets/session"
+roles = "roles"
 
 [auth]
 default_role = "candidate"
@@ -75,6 +78,22 @@ max_expires_after_seconds = 600
 overrides = ["audio.output.voice"]
 session = {{ type = "realtime", model = "gpt-realtime-2.1", instructions = "You are a friendly, professional interviewer. Ask one question at a time, listen to the whole answer, and follow up before you move on.", audio = {{ output = {{ voice = "marin" }} }} }}
 
+# What the page at /demo/ uses. The simulated model says the lines after "Ask:".
+[profiles.demo]
+mode = "direct"
+modes = ["direct"]
+expires_after_seconds = 60
+max_expires_after_seconds = 600
+session = {{ type = "realtime", model = "gpt-realtime-2.1", instructions = """
+You are a friendly, professional interviewer. Ask these questions in this order, one at a time.
+Listen to the whole answer, thank the candidate in a few words, and go on. After the last one say goodbye.
+Ask: Hello, and thank you for coming. Tell me a little about yourself.
+Ask: Thank you. Which piece of your work are you most proud of, and why?
+Ask: I see. Tell me about a time when something went wrong. What did you learn?
+Ask: Good to know. What would you like to learn here in your first year?
+Ask: That was my last question. Thank you very much, and goodbye.
+""", audio = {{ input = {{ transcription = {{ model = "gpt-live-transcribe", language = "en" }} }}, output = {{ voice = "marin" }} }} }}
+
 [profiles.transcription]
 mode = "direct"
 modes = ["direct"]
@@ -86,6 +105,11 @@ session = {{ type = "transcription", audio = {{ input = {{ transcription = {{ mo
 profiles = ["interview", "transcription"]
 permissions = ["grants:create", "grants:read:own", "grants:revoke:own"]
 limits = {{ per_minute = 5, per_hour = 60, concurrent_sessions = 1 }}
+
+[roles.demo]
+profiles = ["demo"]
+permissions = ["grants:create", "grants:read:own", "grants:revoke:own"]
+limits = {{ per_minute = 60, per_hour = 600, concurrent_sessions = 2 }}
 
 [roles.service]
 profiles = ["*"]

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     alarm::Alarm,
     authentication,
+    client_files,
     clock::{SystemClock, SystemIds, now},
     failure_rate::Threshold,
     follow::{self, FollowedTrail},
@@ -53,6 +54,8 @@ pub(crate) struct Extras {
     pub(crate) own_origins: Vec<String>,
     /// How the configuration is read again; none where it never is.
     pub(crate) again: Option<Again>,
+    /// Pages beside the API's routes.
+    pub(crate) pages: axum::Router,
 }
 
 /// A server that is ready to listen.
@@ -65,6 +68,7 @@ pub(crate) struct Server {
     tasks: Tasks,
     trail: Arc<FollowedTrail>,
     database: Database,
+    pages: axum::Router,
     /// Cancelled by a task that dies.
     died: CancellationToken,
 }
@@ -218,6 +222,7 @@ impl Server {
             tasks,
             trail,
             database,
+            pages: extras.pages,
             died,
         })
     }
@@ -232,7 +237,9 @@ impl Server {
             soft: CancellationToken::new(),
             hard: stopping.hard.clone(),
         };
-        let public = hallpass_http::public(self.app.clone());
+        let api = hallpass_http::public(self.app.clone());
+        let pages = client_files::routes().merge(self.pages);
+        let public = pages.fallback_service(api);
         for listener in std::iter::once(self.public).chain(self.tls) {
             serving.spawn(listener.serve(public.clone(), self.settings.clone(), closing.clone()));
         }

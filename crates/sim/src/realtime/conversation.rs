@@ -57,6 +57,13 @@ impl Item {
         texts.join(" ")
     }
 
+    /// Whether the model said it.
+    pub(crate) fn is_of_assistant(&self) -> bool {
+        self.members
+            .get("role")
+            .is_some_and(|role| role == "assistant")
+    }
+
     fn is_of_user(&self) -> bool {
         self.members.get("role").is_some_and(|role| role == "user")
     }

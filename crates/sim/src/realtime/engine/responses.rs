@@ -55,7 +55,7 @@ impl Engine {
             Some(items) => items.last(),
             None => self.conversation.last_of_user(),
         };
-        let reply = compose(&settings, asked);
+        let reply = compose(&settings, items, asked);
         self.last_input = usage.input_text;
         let fault = self.core.faults.strike(Route::Response, &self.core.ids);
         let usage = if fault.is_some() {
