@@ -33,7 +33,12 @@ fn passes(name: &str, program: &str, arguments: &[&str]) {
 
 /// Runs one file of tests/browser.
 fn in_chromium(file: &str) {
-    let arguments = ["--test", "--test-reporter=spec", "--test-timeout=90000", file];
+    let arguments = [
+        "--test",
+        "--test-reporter=spec",
+        "--test-timeout=90000",
+        file,
+    ];
     passes("tests/browser", "node", &arguments);
 }
 

@@ -170,7 +170,12 @@ mod tests {
         for own in ["127.0.0.1:8787", "localhost:1", "[::1]:8787", "localhost"] {
             assert!(is_loopback(own), "{own}");
         }
-        for other in ["evil.test", "127.0.0.1.evil.test:80", "localhost.evil.test", ""] {
+        for other in [
+            "evil.test",
+            "127.0.0.1.evil.test:80",
+            "localhost.evil.test",
+            "",
+        ] {
             assert!(!is_loopback(other), "{other}");
         }
     }

@@ -21,8 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     alarm::Alarm,
-    authentication,
-    client_files,
+    authentication, client_files,
     clock::{SystemClock, SystemIds, now},
     failure_rate::Threshold,
     follow::{self, FollowedTrail},

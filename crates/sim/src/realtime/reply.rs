@@ -99,6 +99,9 @@ mod tests {
     fn without_a_script_it_repeats_what_it_understood() {
         let items = [said("user")];
         let reply = compose(&settings("Ask nothing."), &items, items.last());
-        assert_eq!(reply, Reply::Words(words("I am a simulated model. You said: x")));
+        assert_eq!(
+            reply,
+            Reply::Words(words("I am a simulated model. You said: x"))
+        );
     }
 }

@@ -67,8 +67,7 @@ impl Troublemaker {
                 Ok("OpenAI is back.")
             }
             Kind::Revoke => {
-                let body =
-                    json!({"kind": "subject", "target": person.id, "reason": "asked on the demo page"});
+                let body = json!({"kind": "subject", "target": person.id, "reason": "asked on the demo page"});
                 self.admin.post(&["revocations"], &body).await?;
                 Ok("You were revoked.")
             }
