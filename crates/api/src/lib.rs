@@ -12,3 +12,4 @@ pub mod mint;
 pub mod openai;
 pub mod problem;
 pub mod status;
+mod strict;

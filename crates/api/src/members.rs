@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use hallpass_core::{Timestamp, code::Code, refusal::Refusal};
 use serde_json::{Map, Value};
 
+use crate::strict::{self, Flaw};
+
 /// The members of a request's object, taken one after another.
 #[derive(Debug)]
 pub struct Members {
@@ -19,12 +21,13 @@ impl Members {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] when the body is not one JSON object.
+    /// A [`Refusal`] when the body is not one JSON object, or a member of any
+    /// object in it appears twice.
     pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
         if body.is_empty() {
             return Ok(Self::of(Map::new(), String::new()));
         }
-        let value: Value = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        let value = strict::read(body).map_err(|flaw| refused(&flaw))?;
         let Value::Object(map) = value else {
             return Err(Refusal::new(
                 Code::InvalidJson,
@@ -190,13 +193,22 @@ impl Members {
     }
 }
 
-fn not_json(error: &serde_json::Error) -> Refusal {
-    let text = format!(
-        "The body is not JSON: it breaks off or goes wrong at line {}, column {}.",
-        error.line(),
-        error.column()
-    );
-    Refusal::new(Code::InvalidJson, text)
+fn refused(flaw: &Flaw) -> Refusal {
+    match flaw {
+        Flaw::Syntax(error) => {
+            let text = format!(
+                "The body is not JSON: it breaks off or goes wrong at line {}, column {}.",
+                error.line(),
+                error.column()
+            );
+            Refusal::new(Code::InvalidJson, text)
+        }
+        Flaw::Twice(name) => {
+            let name = hallpass_core::request::clean(name, 100);
+            let text = format!("\"{name}\" appears twice in one object. Send it once.");
+            Refusal::new(Code::InvalidMember, text).member(name)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -236,5 +248,16 @@ mod tests {
             );
         }
         assert!(Members::parse(b"").unwrap().finish().is_ok());
+    }
+
+    #[test]
+    fn a_member_sent_twice_is_refused_and_named() {
+        let refusal = Members::parse(br#"{"mode":"direct","mode":"relay"}"#).unwrap_err();
+        assert_eq!(refusal.code, Code::InvalidMember);
+        assert_eq!(
+            refusal.detail,
+            "\"mode\" appears twice in one object. Send it once."
+        );
+        assert_eq!(refusal.member.as_deref(), Some("mode"));
     }
 }

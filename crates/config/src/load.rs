@@ -11,7 +11,7 @@ use crate::overlay::Overlay;
 use crate::problem::{Origin, Problem, Problems};
 use crate::schema::schema;
 use crate::section::Config;
-use crate::shape::check_shape;
+use crate::shape::{check_shape, check_types};
 
 /// Where settings come from, the weakest first.
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +101,12 @@ fn finish(
     if scope == Scope::AuthOnly {
         keep_auth(&mut root);
     }
+    let mut problems = check_types(&schema, &root);
     builtin::add_missing(&mut root);
     let mut overlay = Overlay::new(&schema, &mut root);
     overlay.environment(&auth_variables(sources.environment, scope));
     overlay.flags(sources.flags);
-    let mut problems = overlay.finish();
+    problems.extend(overlay.finish());
     problems.extend(check_shape(&schema, &root));
     stop_at(problems)?;
     let origins = Origins::of_tree(&root);

@@ -18,7 +18,21 @@ pub(crate) use subschema::{Kind, Subschema};
 
 /// Everything in the tree that the schema does not allow.
 pub(crate) fn check_shape(schema: &Json, root: &Node) -> Vec<Problem> {
+    check(schema, root, true)
+}
+
+/// The values of a wrong type, and the members nobody knows.
+///
+/// For a tree that another layer is laid over: what is missing, out of range or
+/// not known there may be set right by it, but a value of a wrong type is a
+/// mistake even where it is set aside.
+pub(crate) fn check_types(schema: &Json, root: &Node) -> Vec<Problem> {
+    check(schema, root, false)
+}
+
+fn check(schema: &Json, root: &Node, judges_values: bool) -> Vec<Problem> {
     let mut checker = Checker {
+        judges_values,
         problems: Vec::new(),
     };
     checker.visit(Subschema::root(schema), root, "");
@@ -26,6 +40,8 @@ pub(crate) fn check_shape(schema: &Json, root: &Node) -> Vec<Problem> {
 }
 
 struct Checker {
+    /// Whether values of the right type are looked at, and missing ones missed.
+    judges_values: bool,
     problems: Vec<Problem>,
 }
 
@@ -79,10 +95,10 @@ impl Checker {
                 None => self.unknown(schema, name, entry, path),
             }
         }
-        for required in schema
+        let missing = schema
             .required()
-            .filter(|name| !members.contains_key(*name))
-        {
+            .filter(|name| self.judges_values && !members.contains_key(*name));
+        for required in missing.collect::<Vec<_>>() {
             let what = format!("`{required}` is missing");
             self.report(origin, path, what, format!("Add `{required} = …`"));
         }
@@ -99,7 +115,7 @@ impl Checker {
     }
 
     fn list(&mut self, schema: Subschema<'_>, items: &[Node], origin: &Origin, path: &str) {
-        if items.is_empty() && schema.minimum_items() > 0 {
+        if self.judges_values && items.is_empty() && schema.minimum_items() > 0 {
             self.report(
                 origin,
                 path,
@@ -114,6 +130,9 @@ impl Checker {
     }
 
     fn text(&mut self, schema: Subschema<'_>, text: &str, origin: &Origin, path: &str) {
+        if !self.judges_values {
+            return;
+        }
         if text.is_empty() && schema.minimum_length() > 0 {
             return self.report(
                 origin,
@@ -137,6 +156,9 @@ impl Checker {
     }
 
     fn range(&mut self, schema: Subschema<'_>, number: f64, origin: &Origin, path: &str) {
+        if !self.judges_values {
+            return;
+        }
         let (least, most) = schema.range();
         let remedy = match (least, most) {
             (Some(least), _) if number < least => match most {

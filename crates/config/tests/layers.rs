@@ -349,3 +349,25 @@ fn every_fixed_setting_can_be_suggested() {
         assert!(told.contains(&format!("Did you mean `{right}`?")), "{told}");
     }
 }
+
+#[test]
+fn a_value_of_a_wrong_type_is_refused_even_where_a_variable_sets_it() {
+    let setup = Setup::new("[[upstream]]\napi_key = 12345\n[log]\nlevel = true\n")
+        .variable(
+            "OPENAI_API_KEY",
+            concat!("sk-kT9vQ2mZx7Lr4Wb8", "Ys1Nc6Hd3Jf5Gp0R"),
+        )
+        .variable("HALLPASS_LOG_LEVEL", "info");
+    assert_snapshot!(setup.refused(), @r#"
+    DIR/hallpass.toml:2:11: upstream[0].api_key: expected text, found a whole number. Write it in quotes: `"…"`.
+    DIR/hallpass.toml:4:9: log.level: expected text, found true or false. Write it in quotes: `"…"`.
+    "#);
+}
+
+#[test]
+fn a_value_that_is_only_unfit_may_be_set_right_by_a_variable() {
+    let setup = Setup::new("[log]\nlevel = \"\"\n[server]\nmax_connections = 0\n")
+        .variable("HALLPASS_LOG_LEVEL", "info")
+        .variable("HALLPASS_SERVER_MAX_CONNECTIONS", "7");
+    assert_eq!(setup.accepted().config.server.max_connections, 7);
+}

@@ -6,11 +6,31 @@ use hallpass_auth::cookies;
 use hallpass_core::caller::Presented;
 use http::{HeaderMap, header};
 
+/// Which listener a request came in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// The one that browsers reach.
+    Public,
+    /// The operators' own. No page calls it: a browser's cookies prove nothing
+    /// there, and no other origin may read its answers.
+    Admin,
+}
+
 /// Gathers a request's credentials without judging them.
-pub(crate) fn presented(headers: &HeaderMap, address: Option<IpAddr>) -> Presented<'_> {
+///
+/// Cookies are taken only where a request is known to be of the public surface.
+pub(crate) fn presented(
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
+    surface: Option<Surface>,
+) -> Presented<'_> {
+    let cookies = match surface {
+        Some(Surface::Public) => cookies(headers),
+        Some(Surface::Admin) | None => Vec::new(),
+    };
     Presented {
         authorization: authorization(headers),
-        cookies: cookies(headers),
+        cookies,
         address,
     }
 }

@@ -1,11 +1,14 @@
 //! Refuses an address that asks too much, before anything is verified.
 //!
-//! Two limits: requests of an address, whatever they carry, and wrong API keys
-//! by address and by key id. Both hold before authentication, so neither a
-//! flood nor a guesser makes the server hash, verify or look anything up.
+//! Three limits: requests of an address, whatever they carry; wrong API keys by
+//! address and by key id; wrong tokens and sessions by address. All hold before
+//! authentication, so neither a flood nor a guesser makes the server hash,
+//! verify or look anything up.
 
 mod bounded;
+mod failures;
 mod guesses;
+mod known;
 mod refused;
 
 use std::{
@@ -26,7 +29,8 @@ use hallpass_core::{
 
 use crate::app::App;
 use bounded::Bounded;
-use guesses::Guesses;
+use failures::{Attempt, Failures};
+use guesses::{Guess, Guesses};
 use refused::RefusedAddresses;
 
 /// Routes that orchestrators ask, which must hear the truth at any rate.
@@ -48,6 +52,18 @@ pub struct FrontLimits {
     pub spare_loopback: bool,
     /// Wrong API keys a minute from one address, and for one key id.
     pub bad_keys_per_minute: u32,
+    /// Wrong tokens and session cookies a minute from one address.
+    pub bad_credentials_per_minute: u32,
+    /// Whether this machine's own addresses are spared of that.
+    pub spare_loopback_credentials: bool,
+}
+
+/// What is tried, and by which limit it is held.
+enum Tried {
+    Key(Guess),
+    Credential(Attempt),
+    /// Nothing, or something from an address that is spared.
+    Free,
 }
 
 /// What an address is counted as: itself, of IPv6 its network of 64 bits, which
@@ -75,6 +91,7 @@ pub struct FrontGuard {
     now: Monotonic,
     requests: Bounded<AddressBlock>,
     guesses: Guesses,
+    failures: Failures,
     refused: RefusedAddresses,
 }
 
@@ -96,8 +113,20 @@ impl FrontGuard {
             now: Box::new(now),
             requests: Bounded::new(Rate::per_minute(limits.per_address_per_minute)),
             guesses: Guesses::new(Rate::per_minute(limits.bad_keys_per_minute)),
+            failures: Failures::new(
+                Rate::per_minute(limits.bad_credentials_per_minute),
+                Vec::new(),
+            ),
             refused: RefusedAddresses::default(),
         }
+    }
+
+    /// Names the session cookies, so that a good session is known again.
+    #[must_use]
+    pub fn with_session_cookies(mut self, names: Vec<String>) -> Self {
+        let rate = Rate::per_minute(self.limits.bad_credentials_per_minute);
+        self.failures = Failures::new(rate, names);
+        self
     }
 
     /// Lets a request in, or says how long its address has to wait.
@@ -141,56 +170,92 @@ pub(crate) async fn admit(app: &App, facts: &Arc<RequestFacts>) -> Result<(), Re
         return Ok(());
     };
     let text = "Too many requests come from this address. Wait as Retry-After says.";
-    Err(refuse(app, facts, text, wait).await)
-}
-
-/// Finds out who sends a request, unless they are guessing API keys.
-///
-/// # Errors
-///
-/// A [`Refusal`], recorded at least as a count.
-pub(crate) async fn authenticate<'a>(
-    app: &'a App,
-    facts: &Arc<RequestFacts>,
-    presented: &Presented<'_>,
-) -> Result<Authenticated<'a>, Refusal> {
-    let broker = app.broker();
-    let Some(key) = guesses::key_of(presented) else {
-        return broker.authenticate(facts.clone(), presented).await;
-    };
     let guard = app.guard();
-    let address = facts.address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-    let guess = guard.guesses.guess(&key, address);
-    if let Err(wait) = guard.guesses.admit(&guess, (guard.now)()) {
-        let text = "Too many wrong API keys came from this address or for this key. Wait as Retry-After says.";
-        return Err(refuse(app, facts, text, wait).await);
-    }
-    let known = broker.authenticate(facts.clone(), presented).await;
-    match &known {
-        Ok(_) => guard.guesses.note_good(&guess, (guard.now)()),
-        Err(refusal) if refusal.code == Code::InvalidCredential => {
-            guard.guesses.note_bad(&guess, (guard.now)());
-        }
-        Err(_) => {}
-    }
-    known
+    Err(guard.refuse(app.broker(), facts, text, wait).await)
 }
 
-/// The refusal; the first of an address within a minute has a record.
-async fn refuse(
-    app: &App,
-    facts: &Arc<RequestFacts>,
-    text: &'static str,
-    wait: Duration,
-) -> Refusal {
-    let refusal = Refusal::new(Code::RateLimited, text).retry_after(wait);
-    let block = facts.address.map(AddressBlock::of);
-    if !app.guard().refused.count(block) {
-        return refusal;
+impl FrontGuard {
+    /// Finds out who sends a request, unless their address is guessing.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`], recorded at least as a count.
+    pub async fn authenticate<'b>(
+        &self,
+        broker: &'b Broker,
+        facts: &Arc<RequestFacts>,
+        presented: &Presented<'_>,
+    ) -> Result<Authenticated<'b>, Refusal> {
+        let tried = self.tried(facts, presented);
+        if let Err((text, wait)) = self.admit_try(&tried) {
+            return Err(self.refuse(broker, facts, text, wait).await);
+        }
+        let known = broker.authenticate(facts.clone(), presented).await;
+        self.note(&tried, known.as_ref().err());
+        known
     }
-    let refusal = refusal.internal("front_guard");
-    let action = Action::Authenticate;
-    app.broker().refuse(facts.clone(), action, refusal).await
+
+    fn tried(&self, facts: &RequestFacts, presented: &Presented<'_>) -> Tried {
+        let address = facts.address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        if let Some(key) = guesses::key_of(presented) {
+            return Tried::Key(self.guesses.guess(&key, address));
+        }
+        if self.limits.spare_loopback_credentials && address.to_canonical().is_loopback() {
+            return Tried::Free;
+        }
+        let attempt = self.failures.attempt(presented, address);
+        attempt.map_or(Tried::Free, Tried::Credential)
+    }
+
+    fn admit_try(&self, tried: &Tried) -> Result<(), (&'static str, Duration)> {
+        let now = (self.now)();
+        match tried {
+            Tried::Key(guess) => self.guesses.admit(guess, now).map_err(|wait| {
+                let text = "Too many wrong API keys came from this address or for this key. Wait as Retry-After says.";
+                (text, wait)
+            }),
+            Tried::Credential(attempt) => self.failures.admit(attempt, now).map_err(|wait| {
+                let text = "Too many wrong credentials came from this address. Wait as Retry-After says.";
+                (text, wait)
+            }),
+            Tried::Free => Ok(()),
+        }
+    }
+
+    /// A credential whose time is over or that was revoked was good once: who
+    /// sends it is not guessing.
+    fn note(&self, tried: &Tried, refusal: Option<&Refusal>) {
+        let now = (self.now)();
+        let code = refusal.map(|refusal| refusal.code);
+        match (tried, code) {
+            (Tried::Key(guess), None) => self.guesses.note_good(guess, now),
+            (Tried::Key(guess), Some(Code::InvalidCredential)) => self.guesses.note_bad(guess, now),
+            (Tried::Credential(attempt), None) => self.failures.note_good(attempt, now),
+            (
+                Tried::Credential(attempt),
+                Some(Code::InvalidCredential | Code::MalformedCredential),
+            ) => self.failures.note_bad(attempt, now),
+            _ => {}
+        }
+    }
+
+    /// The refusal; the first of an address within a minute has a record.
+    async fn refuse(
+        &self,
+        broker: &Broker,
+        facts: &Arc<RequestFacts>,
+        text: &'static str,
+        wait: Duration,
+    ) -> Refusal {
+        let refusal = Refusal::new(Code::RateLimited, text).retry_after(wait);
+        let block = facts.address.map(AddressBlock::of);
+        if !self.refused.count(block) {
+            return refusal;
+        }
+        let refusal = refusal.internal("front_guard");
+        let action = Action::Authenticate;
+        broker.refuse(facts.clone(), action, refusal).await
+    }
 }
 
 #[cfg(test)]
@@ -206,6 +271,8 @@ mod tests {
             per_address_per_minute: 3,
             spare_loopback,
             bad_keys_per_minute: 10,
+            bad_credentials_per_minute: 60,
+            spare_loopback_credentials: spare_loopback,
         };
         let guard = FrontGuard::with_clock(limits, move || hand.load(Ordering::Relaxed));
         (guard, time)

@@ -14,24 +14,25 @@ use http::{HeaderName, HeaderValue, header};
 use crate::{
     answer::{ErrorShape, Told, refused},
     app::App,
+    credentials::Surface,
     cross_origin::Origins,
     facts, front_guard, headers,
 };
 
 /// Observes one request from its head to its answer's head.
-pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State((app, surface)): State<(App, Surface)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let _in_flight = app.metrics().http.enter();
     let facts = facts::gather(&app, &request);
     request.extensions_mut().insert(facts.clone());
-    let mut response = if Origins::is_preflight(request.method(), request.headers()) {
-        app.origins().preflight(request.headers())
-    } else {
-        let origin = request.headers().get(header::ORIGIN).cloned();
-        let mut response = answered(&app, &facts, request, next).await;
-        app.origins()
-            .expose(origin.as_ref(), response.headers_mut());
-        response
+    request.extensions_mut().insert(surface);
+    let mut response = match surface {
+        Surface::Admin => answered(&app, &facts, request, next).await,
+        Surface::Public => across_origins(&app, &facts, request, next).await,
     };
     headers::harden(response.headers_mut(), facts.route, app.https());
     if let Ok(id) = HeaderValue::from_str(facts.id.as_str()) {
@@ -46,6 +47,23 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         started.elapsed(),
     );
     log(&facts, &response, started);
+    response
+}
+
+/// The answer, as far as a page of another origin may read it.
+async fn across_origins(
+    app: &App,
+    facts: &Arc<RequestFacts>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if Origins::is_preflight(request.method(), request.headers()) {
+        return app.origins().preflight(request.headers());
+    }
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut response = answered(app, facts, request, next).await;
+    app.origins()
+        .expose(origin.as_ref(), response.headers_mut());
     response
 }
 

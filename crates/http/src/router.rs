@@ -7,6 +7,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     app::App,
+    credentials::Surface,
     document::Document,
     handlers::{
         audit, breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh,
@@ -72,6 +73,7 @@ pub fn public(app: App) -> Router {
     finish(
         router.merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json"))),
         app,
+        Surface::Public,
     )
 }
 
@@ -80,13 +82,17 @@ pub fn admin(app: App) -> Router {
     finish(
         admin_routes().merge(probe_routes()).split_for_parts().0,
         app,
+        Surface::Admin,
     )
 }
 
-fn finish(router: Router<App>, app: App) -> Router {
+fn finish(router: Router<App>, app: App, surface: Surface) -> Router {
     router
         .method_not_allowed_fallback(fallback::method_not_allowed)
         .fallback(fallback::not_found)
-        .layer(middleware::from_fn_with_state(app.clone(), observe))
+        .layer(middleware::from_fn_with_state(
+            (app.clone(), surface),
+            observe,
+        ))
         .with_state(app)
 }

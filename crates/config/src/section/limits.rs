@@ -17,6 +17,10 @@ pub struct Limits {
     /// Wrong API keys a minute from one address, and for one key id.
     #[schemars(range(min = 1))]
     pub bad_keys_per_minute: u32,
+    /// Wrong tokens and session cookies a minute from one address; absent: 60, and
+    /// none for this machine's own addresses.
+    #[schemars(range(min = 1))]
+    pub bad_credentials_per_minute: Option<u32>,
 }
 
 impl Default for Limits {
@@ -25,6 +29,7 @@ impl Default for Limits {
             global_per_minute: None,
             per_address_per_minute: None,
             bad_keys_per_minute: 10,
+            bad_credentials_per_minute: None,
         }
     }
 }

@@ -6,14 +6,16 @@ use std::{
     time::Duration,
 };
 
-use hallpass_auth::{FetchError, KeySource};
+use hallpass_auth::{
+    FetchError, KeySource,
+    jwt::{discovery_address, jwks_uri},
+};
 use hallpass_config::section;
 use reqwest::{
     Client, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
-use serde::Deserialize;
 
 use crate::cli::Stop;
 
@@ -26,20 +28,15 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) struct JwksAddress {
     client: Client,
     place: Place,
+    /// Whether addresses that are not of the open internet are connected to.
+    allow_private: bool,
 }
 
 enum Place {
     /// The keys themselves.
     Keys(Url),
     /// The provider's description, which says where they are.
-    Discovery(Url),
-}
-
-/// What is read of a provider's description.
-#[derive(Deserialize)]
-struct Description {
-    issuer: String,
-    jwks_uri: Url,
+    Discovery { issuer: String, description: Url },
 }
 
 impl JwksAddress {
@@ -55,10 +52,15 @@ impl JwksAddress {
         Ok(Self {
             client: client.build()?,
             place: place(section)?,
+            allow_private: section.allow_private_addresses,
         })
     }
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        // A name is judged where it is resolved; an address is resolved nowhere.
+        if !self.allow_private && names_hidden_address(url) {
+            return Err(FetchError("it is no public address".to_owned()));
+        }
         let failed = |error: reqwest::Error| FetchError(error.without_url().to_string());
         let mut response = self.client.get(url.clone()).send().await.map_err(failed)?;
         if response.status() != reqwest::StatusCode::OK {
@@ -74,22 +76,18 @@ impl JwksAddress {
         Ok(body)
     }
 
-    async fn keys_url(&self, description: &Url) -> Result<Url, FetchError> {
-        let body = self.get(description).await?;
-        let described: Description = serde_json::from_slice(&body)
-            .map_err(|_| FetchError("the provider's description can't be read".to_owned()))?;
-        let issuer = described.issuer.trim_end_matches('/');
-        if description.as_str() != format!("{issuer}/.well-known/openid-configuration") {
-            return Err(FetchError(
-                "the provider's description names another issuer".to_owned(),
-            ));
-        }
-        if described.jwks_uri.scheme() != description.scheme() {
+    async fn keys_url(&self, issuer: &str, description: &Url) -> Result<Url, FetchError> {
+        let document = self.get(description).await?;
+        let address = jwks_uri(&document, issuer).map_err(|error| FetchError(error.to_string()))?;
+        let url: Url = address
+            .parse()
+            .map_err(|_| FetchError("the provider's jwks_uri is no address".to_owned()))?;
+        if url.scheme() != description.scheme() {
             return Err(FetchError(
                 "the provider's keys are at an address of another scheme".to_owned(),
             ));
         }
-        Ok(described.jwks_uri)
+        Ok(url)
     }
 }
 
@@ -97,10 +95,10 @@ fn place(section: &section::Jwt) -> Result<Place, Stop> {
     if let Some(url) = &section.jwks_url {
         return Ok(Place::Keys(url.clone()));
     }
-    let issuer = section.issuer.trim_end_matches('/');
-    Ok(Place::Discovery(
-        format!("{issuer}/.well-known/openid-configuration").parse()?,
-    ))
+    Ok(Place::Discovery {
+        issuer: section.issuer.clone(),
+        description: discovery_address(&section.issuer).parse()?,
+    })
 }
 
 #[async_trait::async_trait]
@@ -108,8 +106,11 @@ impl KeySource for JwksAddress {
     async fn fetch(&self) -> Result<Vec<u8>, FetchError> {
         match &self.place {
             Place::Keys(url) => self.get(url).await,
-            Place::Discovery(description) => {
-                let url = self.keys_url(description).await?;
+            Place::Discovery {
+                issuer,
+                description,
+            } => {
+                let url = self.keys_url(issuer, description).await?;
                 self.get(&url).await
             }
         }
@@ -131,6 +132,13 @@ impl Resolve for PublicOnly {
             Ok(Box::new(public.into_iter()) as Addrs)
         })
     }
+}
+
+/// Whether a host is written as an address that is not of the open internet.
+fn names_hidden_address(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().is_ok_and(|address| !is_public(address))
 }
 
 /// Whether an address lies on the open internet.
@@ -162,6 +170,77 @@ fn is_public(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_in_place_of_a_name_is_judged_too() {
+        let hidden = |url: &str| names_hidden_address(&url.parse().unwrap());
+        for url in [
+            "https://169.254.169.254/keys",
+            "https://0x7f000001/keys",
+            "https://2130706433/keys",
+            "https://127.1/keys",
+            "https://[::1]/keys",
+            "https://[::ffff:10.0.0.1]/keys",
+            "https://[fd00:ec2::254]/keys",
+        ] {
+            assert!(hidden(url), "{url}");
+        }
+        assert!(!hidden("https://1.1.1.1/keys"));
+        assert!(!hidden("https://issuer.example.com/keys"));
+    }
+
+    /// A provider that answers with what its description and its keys are.
+    async fn provider(description: impl Fn(&str) -> String) -> (String, JwksAddress) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}/realm", listener.local_addr().unwrap());
+        let description = description(&issuer);
+        let router = axum::Router::new()
+            .route(
+                "/realm/.well-known/openid-configuration",
+                axum::routing::get(move || async move { description }),
+            )
+            .route("/keys", axum::routing::get(|| async { "the keys" }));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let section = format!(
+            "[[auth.jwt]]\nissuer = \"{issuer}\"\naudience = \"a\"\nalgorithms = [\"RS256\"]\n\
+             discovery = true\nallow_private_addresses = true\n"
+        );
+        let loaded = hallpass_config::from_toml_str(&section, std::path::Path::new("")).unwrap();
+        let address = JwksAddress::new(&loaded.config.auth.jwt[0]).unwrap();
+        (issuer, address)
+    }
+
+    #[tokio::test]
+    async fn a_providers_description_leads_to_its_keys() {
+        let keys = |issuer: &str| issuer.replace("/realm", "/keys");
+        let (_, good) =
+            provider(|issuer| format!(r#"{{"issuer":"{issuer}","jwks_uri":"{}"}}"#, keys(issuer)))
+                .await;
+        assert_eq!(good.fetch().await.unwrap(), b"the keys");
+    }
+
+    #[tokio::test]
+    async fn a_description_that_leads_elsewhere_is_not_followed() {
+        let (_, other) =
+            provider(|_| r#"{"issuer":"https://e.test","jwks_uri":"a"}"#.to_owned()).await;
+        let told = other.fetch().await.unwrap_err().to_string();
+        assert!(told.contains("another issuer"), "{told}");
+        let (_, scheme) = provider(|issuer| {
+            format!(r#"{{"issuer":"{issuer}","jwks_uri":"https://127.0.0.1/keys"}}"#)
+        })
+        .await;
+        let told = scheme.fetch().await.unwrap_err().to_string();
+        assert!(told.contains("another scheme"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_description_cannot_lead_to_this_machine() {
+        let (issuer, mut address) =
+            provider(|issuer| format!(r#"{{"issuer":"{issuer}","jwks_uri":"{issuer}"}}"#)).await;
+        address.allow_private = false;
+        let told = address.get(&issuer.parse().unwrap()).await.unwrap_err();
+        assert_eq!(told.to_string(), "it is no public address");
+    }
 
     #[test]
     fn only_the_open_internet_is_public() {

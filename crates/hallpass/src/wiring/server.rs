@@ -182,7 +182,7 @@ impl Server {
         }
 
         let certificate = certificate(&config.server, &tasks)?;
-        let guard = guard::watch(&config.limits, broker.clone(), &tasks);
+        let guard = guard::watch(config, broker.clone(), &tasks);
         let app = App::new(AppParts {
             broker,
             guard,

@@ -1,8 +1,9 @@
 //! Limits before authentication, and of what a caller holds at once.
 
+use secrecy::SecretString;
 use serde_json::json;
 
-use crate::support::{Answer, Serve, Sim, Site, post, random_hex, send};
+use crate::support::{Answer, Serve, Sim, Site, now, post, random_hex, send};
 
 fn start(more: &str, change: impl FnOnce(String) -> String) -> (Sim, Site, Serve, String) {
     let standard_key = format!("sk-{}", random_hex(16));
@@ -109,4 +110,92 @@ async fn a_caller_holds_as_many_grants_at_once_as_its_role_allows() {
     let wait: u64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(mint(&serve, &site.token("bob", 600)).await.status, 201);
+}
+
+/// A session cookie's section, and more failures than a minute allows.
+const LOGIN: &str = "bad_credentials_per_minute = 10\n\n[[auth.session_cookie]]\nname = \"web\"\n\
+                     format = \"next-auth-v4\"\nsecrets_file = \"jwt-secret\"\n";
+
+fn session(site: &Site, subject: &str) -> String {
+    let claims = json!({ "sub": subject, "exp": now() + 600, "iat": now() });
+    let secret = SecretString::from(site.jwt_secret.clone());
+    let mut iv = [0; 12];
+    aws_lc_rs::rand::fill(&mut iv).unwrap();
+    let sealed = hallpass_auth::session::seal_next_auth_v4(&secret, &claims, iv).unwrap();
+    format!("next-auth.session-token={sealed}")
+}
+
+async fn mine(serve: &Serve, name: &str, value: &str) -> Answer {
+    let request = serve.client.get(serve.url("/api/client-secrets"));
+    send(request.header(name, value)).await
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_slowed_and_who_was_let_in_goes_on() {
+    let (_sim, site, serve, key) = start(LOGIN, |text| text);
+    let alice = format!("Bearer {}", site.token("alice", 600));
+    let carol = session(&site, "carol");
+    assert_eq!(mine(&serve, "authorization", &alice).await.status, 200);
+    assert_eq!(mine(&serve, "cookie", &carol).await.status, 200);
+    let expired = format!("Bearer {}", site.token("alice", -600));
+    for _ in 0..20 {
+        let answer = mine(&serve, "authorization", &expired).await;
+        assert_eq!(answer.status, 401, "who was let in once is not guessing");
+    }
+
+    let mut told = Vec::new();
+    for guess in 0..30 {
+        let (token, cookie) = (
+            format!("{alice}{guess}"),
+            format!("next-auth.session-token=eyJhbGciOiJkaXIifQ..{guess}.{guess}.{guess}"),
+        );
+        let (name, value) = if guess % 2 == 0 {
+            ("authorization", token)
+        } else {
+            ("cookie", cookie)
+        };
+        let answer = mine(&serve, name, &value).await;
+        told.push(answer.status);
+        if answer.status == 429 {
+            assert_eq!(answer.code(), "rate_limited");
+            let wait: u64 = answer.header("retry-after").parse().unwrap();
+            assert!((1..=60).contains(&wait), "{wait}");
+        }
+    }
+    let verified = told.iter().filter(|status| **status == 401).count();
+    assert_eq!(verified, 10, "{told:?}");
+
+    assert_eq!(mine(&serve, "authorization", &alice).await.status, 200);
+    assert_eq!(mine(&serve, "cookie", &carol).await.status, 200);
+    let key = format!("Bearer {key}");
+    assert_eq!(
+        mine(&serve, "authorization", &key).await.status,
+        200,
+        "keys have a budget of their own"
+    );
+    let bob = format!("Bearer {}", site.token("bob", 600));
+    assert_eq!(
+        mine(&serve, "authorization", &bob).await.status,
+        429,
+        "one that was never seen from here waits with the guesser"
+    );
+    let lines = site.trail().lines();
+    let recorded = lines.iter().filter(|line| line.contains("rate_limited"));
+    assert_eq!(
+        recorded.count(),
+        1,
+        "the first has a record, the others are counted"
+    );
+}
+
+#[tokio::test]
+async fn this_machine_is_not_slowed_unless_the_operator_says_so() {
+    let (_sim, _site, serve, _) = start("", |text| text);
+    for guess in 0..80 {
+        let answer = mine(&serve, "authorization", &format!("Bearer a.b.{guess}")).await;
+        assert_eq!(
+            answer.status, 401,
+            "a proxy on this machine speaks for many"
+        );
+    }
 }

@@ -1,21 +1,14 @@
 //! Slows the guessing of API keys, by address and by key id.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, RandomState},
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use hallpass_core::{caller::Presented, ids::CredentialId, key::ApiKey, quota::Rate};
 
-use super::{AddressBlock, bounded::Bounded};
-
-/// How long an address from which a key was good counts as the key's own.
-const GOOD_FOR_MICROS: u64 = 3_600_000_000;
-/// Most such pairs; a table that is full begins anew.
-const MAX_GOOD: usize = 65_536;
+use super::{AddressBlock, bounded::Bounded, known::KnownGood};
 
 /// One try: whose key, from where.
 pub(super) struct Guess {
@@ -34,7 +27,7 @@ pub(super) struct Guesses {
     by_address: Bounded<AddressBlock>,
     by_key: Bounded<u64>,
     by_pair: Bounded<u64>,
-    good: Mutex<HashMap<u64, u64>>,
+    good: KnownGood,
 }
 
 impl Guesses {
@@ -44,7 +37,7 @@ impl Guesses {
             by_address: Bounded::new(rate),
             by_key: Bounded::new(rate),
             by_pair: Bounded::new(rate),
-            good: Mutex::default(),
+            good: KnownGood::default(),
         }
     }
 
@@ -59,7 +52,7 @@ impl Guesses {
 
     /// Lets a key be verified, or says how long to wait.
     pub(super) fn admit(&self, guess: &Guess, now: u64) -> Result<(), Duration> {
-        if self.is_good(guess, now) {
+        if self.good.holds(guess.pair, now) {
             return self.by_pair.look(&guess.pair, now);
         }
         self.by_address.look(&guess.address, now)?;
@@ -73,20 +66,7 @@ impl Guesses {
     }
 
     pub(super) fn note_good(&self, guess: &Guess, now: u64) {
-        let mut good = self.good();
-        if good.len() >= MAX_GOOD && !good.contains_key(&guess.pair) {
-            good.clear();
-        }
-        good.insert(guess.pair, now.saturating_add(GOOD_FOR_MICROS));
-    }
-
-    fn is_good(&self, guess: &Guess, now: u64) -> bool {
-        let until = self.good().get(&guess.pair).copied();
-        until.is_some_and(|until| until > now)
-    }
-
-    fn good(&self) -> MutexGuard<'_, HashMap<u64, u64>> {
-        self.good.lock().unwrap_or_else(PoisonError::into_inner)
+        self.good.note(guess.pair, now);
     }
 }
 

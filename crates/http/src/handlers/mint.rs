@@ -27,7 +27,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 use crate::{
     answer::{ErrorShape, Told, good, refused},
     app::App,
-    body, credentials, front_guard, idempotency, limit_headers,
+    body,
+    credentials::{self, Surface},
+    idempotency, limit_headers,
     replay::Turn,
 };
 
@@ -265,8 +267,10 @@ pub(crate) async fn enter<'a>(
     parts: &Parts,
     action: Action,
 ) -> Result<AuditSlip<'a>, Refused> {
-    let presented = credentials::presented(headers, facts.address);
-    let known = front_guard::authenticate(app, facts, &presented).await;
+    let surface = parts.extensions.get::<Surface>().copied();
+    let presented = credentials::presented(headers, facts.address, surface);
+    let guard = app.guard();
+    let known = guard.authenticate(app.broker(), facts, &presented).await;
     let known = known.map_err(|refusal| Refused {
         refusal,
         caller: None,

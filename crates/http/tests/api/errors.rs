@@ -72,6 +72,14 @@ fn bad_inputs() -> Vec<(&'static str, Request<Body>)> {
         ("too large", ours(&large)),
         ("unknown member", ours("{\"ttl\": 3600}")),
         (
+            "a member twice",
+            ours("{\"mode\": \"direct\", \"mode\": \"relay\"}"),
+        ),
+        (
+            "an inner member twice",
+            ours("{\"expires_after\": {\"seconds\": 60, \"seconds\": 600}}"),
+        ),
+        (
             "unknown inner member",
             ours("{\"expires_after\": {\"minutes\": 1}}"),
         ),

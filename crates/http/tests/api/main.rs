@@ -9,6 +9,7 @@
 mod arbitrary;
 mod audit;
 mod cross_origin;
+mod cross_site;
 mod document;
 mod errors;
 #[path = "../../../core/tests/it/fakes.rs"]

@@ -121,6 +121,8 @@ const LIMITS: FrontLimits = FrontLimits {
     per_address_per_minute: 1_000_000,
     spare_loopback: false,
     bad_keys_per_minute: 1_000_000,
+    bad_credentials_per_minute: 1_000_000,
+    spare_loopback_credentials: false,
 };
 
 fn keys(world: &World) -> KeyIssuer {
