@@ -202,7 +202,9 @@ roles = "roles"
   .join('')}`;
 
 const currentDate = new Date(NOW * 1000);
-const published = createLocalJWKSet(jwks);
+/** RFC 9864 names the same algorithm anew; to jose a key has the one name or the other. */
+const renamed = { keys: jwks.keys.map((key) => (key.alg === 'EdDSA' ? { ...key, alg: 'Ed25519' } : key)) };
+const published = { old: createLocalJWKSet(jwks), new: createLocalJWKSet(renamed) };
 const shared = createSecretKey(Buffer.from(SECRET));
 
 /** The claims by jose, or why it refuses. */
@@ -219,7 +221,10 @@ async function byJose({ kind, text }) {
     const verified =
       alg === 'HS256'
         ? jwtVerify(text, shared, { ...common, algorithms: ['HS256'] })
-        : jwtVerify(text, published, { ...common, algorithms: ['RS256', 'ES256', 'EdDSA'] });
+        : jwtVerify(text, alg === 'Ed25519' ? published.new : published.old, {
+            ...common,
+            algorithms: ['RS256', 'ES256', 'EdDSA', 'Ed25519'],
+          });
     return (await verified).payload;
   }
   const options = {

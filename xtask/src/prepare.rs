@@ -30,10 +30,6 @@ enum Install {
     ByHand(&'static str),
 }
 
-/// Where Debian puts it, and where the tests look for it unless `CHROMIUM`
-/// names another.
-const CHROMIUM: &str = "/usr/bin/chromium";
-
 const NEEDS: &[Need] = &[
     Need {
         name: "Node, with npm",
@@ -47,12 +43,6 @@ const NEEDS: &[Need] = &[
         folder: "tests/npm",
         present: |_| node_major() >= Some(20),
         install: Install::ByHand("install it from https://nodejs.org"),
-    },
-    Need {
-        name: "Chromium",
-        folder: "tests/npm",
-        present: |_| std::env::var_os("CHROMIUM").is_some() || starts(CHROMIUM),
-        install: Install::Apt(&["chromium"]),
     },
     Need {
         name: "the npm packages of tests/npm",
