@@ -117,6 +117,12 @@ pub(super) const ROWS: &[Row] = &[
         why: "contract suites speak to ports; naming an adapter would turn the arrow round",
     },
     Row {
+        package: "hallpass-fuzz-targets",
+        may_use: &["hallpass-core", "hallpass-auth", "hallpass-config"],
+        tests_may_use: NOTHING,
+        why: "it feeds parsers of foreign bytes, which need no server",
+    },
+    Row {
         package: "hallpass-bench",
         may_use: NOTHING,
         tests_may_use: NOTHING,
