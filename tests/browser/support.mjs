@@ -43,9 +43,9 @@ export async function startDev() {
 }
 
 /** Debian's Chromium; its microphone is a file of speech and pauses. */
-export async function startBrowser({ microphone = true } = {}) {
+export async function startBrowser({ microphone = true, more = [] } = {}) {
   const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-  const args = ['--no-sandbox', '--use-fake-device-for-media-stream', '--autoplay-policy=no-user-gesture-required'];
+  const args = ['--no-sandbox', '--use-fake-device-for-media-stream', '--autoplay-policy=no-user-gesture-required', ...more];
   if (microphone) args.push('--use-fake-ui-for-media-stream');
   return chromium.launch({ executablePath, args });
 }

@@ -129,6 +129,32 @@ impl<'a> RealtimeTokenAnswer<'a> {
     }
 }
 
+/// Answer of `POST /api/setup/ai-sdk`: what Vercel's realtime hook asks for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AiSdkAnswer<'a> {
+    /// The client secret, for the browser.
+    pub token: &'a str,
+    /// Where to connect.
+    #[schema(example = "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1")]
+    pub url: &'a str,
+    /// When the secret stops opening sessions, Unix seconds.
+    #[schema(example = 1_795_300_060)]
+    pub expires_at: i64,
+}
+
+impl<'a> AiSdkAnswer<'a> {
+    /// The answer that hands a secret out.
+    #[must_use]
+    pub fn new(issued: &'a Issued) -> Self {
+        Self {
+            token: issued.secret().expose(),
+            url: issued.connect_url(),
+            expires_at: issued.grant().expires_at.as_second(),
+        }
+    }
+}
+
 /// Answer of `POST /v1/realtime/client_secrets`, in OpenAI's shape.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DropInAnswer<'a> {

@@ -83,6 +83,27 @@ pub fn read_interview(body: &[u8]) -> Result<MintAsk, Refusal> {
     read_mint(body)
 }
 
+/// Body of `POST /api/setup/ai-sdk`, as Vercel's hook sends it.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct AiSdkRequest {
+    /// What the hook will send in its own `session.update`: not needed here.
+    #[serde(rename = "sessionConfig")]
+    #[schema(value_type = Object)]
+    pub session_config: Option<Map<String, Value>>,
+}
+
+/// Reads the body of `POST /api/setup/ai-sdk`.
+///
+/// # Errors
+///
+/// A [`Refusal`] naming the member at fault.
+pub fn read_ai_sdk(body: &[u8]) -> Result<MintAsk, Refusal> {
+    let mut members = Members::parse(body)?;
+    members.map("sessionConfig")?;
+    members.finish()?;
+    Ok(MintAsk::default())
+}
+
 /// Reads the body of `POST /v1/realtime/client_secrets`.
 ///
 /// # Errors

@@ -83,13 +83,21 @@ async fn serve(
             stopping.soft.clone(),
         ))
     });
+    let profile = loaded.config.profiles.get(settings::DEMO_PROFILE);
+    let modes = profile.map(|profile| profile.modes.clone());
+    let pages = demo::routes(
+        &addresses,
+        &credentials,
+        secrets.session(),
+        modes.unwrap_or_default(),
+    )?;
     let loaded = upstream::with_key(loaded, key.unwrap_or_else(|| secrets.standard_key()));
     let extras = Extras {
         tls: Some(sockets.tls),
         bound: Some((sockets.public, sockets.admin)),
         own_origins: addresses.own_origins(),
         again: None,
-        pages: demo::routes(&addresses, &credentials, secrets.session())?,
+        pages,
     };
     let server = Server::build(loaded, extras).await?;
     announce::write_file(data_dir, &addresses, &certificate, &credentials)?;

@@ -80,6 +80,16 @@ fn a_browser_holds_no_secret_where_it_does_not_belong() {
 }
 
 #[test]
+fn other_sdks_hold_conversations_by_the_recipes() {
+    let recipes = folder("examples/recipes/node_modules");
+    assert!(
+        recipes.is_dir(),
+        "examples/recipes lacks its npm packages: run `cargo xtask test`"
+    );
+    in_chromium("recipes.test.mjs");
+}
+
+#[test]
 fn every_view_of_the_page_is_accessible() {
     in_chromium("accessible.test.mjs");
 }

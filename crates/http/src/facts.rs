@@ -22,10 +22,11 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 28] = [
+const ROUTES: [&str; 29] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
+    "/api/setup/ai-sdk",
     "/api/client-secrets",
     "/api/client-secrets/{id}",
     "/api/client-secrets/{id}/refresh",

@@ -15,3 +15,4 @@ pub(crate) mod refresh;
 pub(crate) mod reports;
 pub(crate) mod revocations;
 pub(crate) mod revoke;
+pub(crate) mod setup;

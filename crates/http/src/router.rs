@@ -11,7 +11,7 @@ use crate::{
     document::Document,
     handlers::{
         audit, breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh,
-        reports, revocations, revoke,
+        reports, revocations, revoke, setup,
     },
     observe::observe,
 };
@@ -22,6 +22,7 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(mint::generate))
         .routes(routes!(mint::interview))
         .routes(routes!(mint::drop_in))
+        .routes(routes!(setup::ai_sdk))
         .routes(routes!(grants::list_own))
         .routes(routes!(grants::show_own))
         .routes(routes!(refresh::refresh))

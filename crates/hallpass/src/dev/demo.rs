@@ -18,6 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use hallpass_config::section::Mode;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
@@ -34,6 +35,8 @@ struct Demo {
     troublemaker: Troublemaker,
     simulated: bool,
     policy: String,
+    /// How the profile lets an interview be had.
+    modes: Vec<Mode>,
 }
 
 /// `/demo/` and what its page asks.
@@ -41,12 +44,14 @@ pub(super) fn routes(
     addresses: &Addresses,
     credentials: &Credentials,
     session_secret: &SecretString,
+    modes: Vec<Mode>,
 ) -> Result<Router, Stop> {
     let admin: Url = format!("http://{}", addresses.admin).parse()?;
     let key = SecretString::from(credentials.admin_key.clone());
     let simulator = addresses.simulator_url();
     let demo = Arc::new(Demo {
         session_secret: session_secret.clone(),
+        modes,
         simulated: simulator.is_some(),
         policy: page::policy(simulator.as_deref()),
         troublemaker: Troublemaker::new(AdminClient::new(admin, key)?, simulator)?,
@@ -100,7 +105,7 @@ async fn place(State(demo): State<Arc<Demo>>, headers: HeaderMap) -> Response {
     let person = people::signed_in(&headers).map(|person| person.id);
     Json(json!({
         "upstream": if demo.simulated { "simulator" } else { "openai" },
-        "modes": page::MODES,
+        "modes": demo.modes,
         "people": people::PEOPLE,
         "person": person,
     }))

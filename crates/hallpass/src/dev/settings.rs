@@ -19,6 +19,8 @@ pub(crate) const ISSUER: &str = "https://app.hallpass.test";
 pub(crate) const AUDIENCE: &str = "hallpass";
 /// The cookie of the app's sessions.
 pub(crate) const COOKIE: &str = "next-auth.session-token";
+/// The profile of the demo page's interviews.
+pub(crate) const DEMO_PROFILE: &str = "demo";
 /// The role of the demo page's candidates.
 pub(crate) const DEMO_ROLE: &str = "demo";
 

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Reads what is asked for from a body.
-type Read = fn(&[u8]) -> Result<MintAsk, Refusal>;
+pub(crate) type Read = fn(&[u8]) -> Result<MintAsk, Refusal>;
 
 /// Issue a client secret
 ///
@@ -176,7 +176,7 @@ impl Given {
 }
 
 /// The way of a request through the pipeline.
-async fn issue(
+pub(crate) async fn issue(
     app: &App,
     facts: &Arc<RequestFacts>,
     request: Request,

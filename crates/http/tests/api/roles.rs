@@ -28,6 +28,11 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
     ),
     (
         "POST",
+        "/api/setup/ai-sdk",
+        Some(Permission::GrantsCreate),
+    ),
+    (
+        "POST",
         "/v1/realtime/client_secrets",
         Some(Permission::GrantsCreate),
     ),

@@ -21,6 +21,7 @@ use Access::{Guarded, Open};
 const ROWS: &[(&str, &str, Access)] = &[
     ("POST", "/api/generate-client-secret", Guarded),
     ("POST", "/api/interview/realtime-token", Guarded),
+    ("POST", "/api/setup/ai-sdk", Guarded),
     ("POST", "/v1/realtime/client_secrets", Guarded),
     ("GET", "/api/client-secrets", Guarded),
     ("GET", "/api/client-secrets/{id}", Guarded),

@@ -11,9 +11,6 @@ const SCRIPT: &str = include_str!("../../../../../web/dist/demo/demo.js");
 const STYLE: &str = include_str!("../../../../../web/dist/demo/demo.css");
 const ICON: &str = include_str!("../../../../../web/dist/demo/icon.svg");
 
-/// How the page can have an interview.
-pub(super) const MODES: [&str; 3] = ["direct", "relay", "call"];
-
 /// What the page may load and reach: its own files, this server, and OpenAI or
 /// the simulator.
 pub(super) fn policy(simulator: Option<&str>) -> String {
