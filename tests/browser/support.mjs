@@ -35,7 +35,9 @@ export async function startDev() {
     });
     const file = JSON.parse(await readFile(join(dataDir, 'dev.json'), 'utf8'));
     const standardKey = await readFile(join(dataDir, 'secrets/standard-key'), 'utf8');
-    return { ...file, standardKey, stop };
+    // What the app's login shares with Hallpass.
+    const sessionSecret = await readFile(join(dataDir, 'secrets/session'), 'utf8');
+    return { ...file, standardKey, sessionSecret, stop };
   } catch (error) {
     await stop();
     throw error;

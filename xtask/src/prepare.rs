@@ -63,6 +63,12 @@ const NEEDS: &[Need] = &[
         install: Install::NpmCi,
     },
     Need {
+        name: "the npm packages of the Next.js example",
+        folder: "examples/nextjs",
+        present: npm_is_installed,
+        install: Install::NpmCi,
+    },
+    Need {
         name: "the npm packages of the recipes",
         folder: "examples/recipes",
         present: npm_is_installed,

@@ -1,7 +1,8 @@
-// Builds the package into dist/: modules and their types by TypeScript, and
+// Builds the package into dist/, or the folder that is named: modules and their types by TypeScript, and
 // one file for script tags by esbuild.
 import { execFileSync } from 'node:child_process';
 import { rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -39,7 +40,8 @@ export function worklet(outfile) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await rm(`${root}/dist`, { recursive: true, force: true });
-  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], { cwd: root, stdio: 'inherit' });
-  await scriptTag('dist/hallpass.iife.js');
+  const dist = resolve(root, process.argv[2] ?? 'dist');
+  await rm(dist, { recursive: true, force: true });
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.', '--outDir', dist], { cwd: root, stdio: 'inherit' });
+  await scriptTag(`${dist}/hallpass.iife.js`);
 }

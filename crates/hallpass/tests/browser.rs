@@ -11,16 +11,20 @@ fn folder(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(name)
 }
 
-/// Runs a program in a folder whose npm packages must be there.
-fn passes(name: &str, program: &str, arguments: &[&str]) {
-    let folder = folder(name);
+/// Fails where a folder's npm packages are missing.
+fn has_packages(name: &str) {
     assert!(
-        folder.join("node_modules").is_dir(),
+        folder(name).join("node_modules").is_dir(),
         "{name} lacks its npm packages: run `cargo xtask test`, which installs them"
     );
+}
+
+/// Runs a program in a folder whose npm packages must be there.
+fn passes(name: &str, program: &str, arguments: &[&str]) {
+    has_packages(name);
     let tests = Command::new(program)
         .args(arguments)
-        .current_dir(folder)
+        .current_dir(folder(name))
         .env("HALLPASS_BIN", env!("CARGO_BIN_EXE_hallpass"))
         .output()
         .expect("Node 20 or later is missing: run `cargo xtask test`, which installs it");
@@ -81,12 +85,15 @@ fn a_browser_holds_no_secret_where_it_does_not_belong() {
 
 #[test]
 fn other_sdks_hold_conversations_by_the_recipes() {
-    let recipes = folder("examples/recipes/node_modules");
-    assert!(
-        recipes.is_dir(),
-        "examples/recipes lacks its npm packages: run `cargo xtask test`"
-    );
+    has_packages("examples/recipes");
     in_chromium("recipes.test.mjs");
+}
+
+#[test]
+fn the_nextjs_example_builds_and_its_login_is_enough() {
+    has_packages("examples/nextjs");
+    has_packages("clients/typescript");
+    in_chromium("nextjs.test.mjs");
 }
 
 #[test]
