@@ -1,6 +1,10 @@
 //! Answers that hold, or tell of, a grant.
 
-use hallpass_core::{Timestamp, grant::Grant, pipeline::Issued};
+use hallpass_core::{
+    Timestamp,
+    grant::{Grant, Mode},
+    pipeline::Issued,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -49,14 +53,15 @@ pub struct SessionSummary<'a> {
     pub voice: Option<&'a str>,
 }
 
-/// The arguments of the browser's `new WebSocket(url, protocols)`.
+/// The arguments of the browser's `new WebSocket(url, protocols)`; of a call
+/// where its offer is posted.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Connect<'a> {
     /// The address.
     #[schema(example = "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1")]
     pub url: &'a str,
-    /// The subprotocols, the secret among them.
-    pub protocols: [String; 2],
+    /// The subprotocols, the secret among them; none of a call.
+    pub protocols: Vec<String>,
 }
 
 impl<'a> ClientSecretAnswer<'a> {
@@ -81,13 +86,22 @@ impl<'a> ClientSecretAnswer<'a> {
             },
             connect: Connect {
                 url: issued.connect_url(),
-                protocols: [
-                    "realtime".to_owned(),
-                    format!("openai-insecure-api-key.{}", issued.secret().expose()),
-                ],
+                protocols: protocols(issued),
             },
         }
     }
+}
+
+/// A call is made over HTTP and has none.
+fn protocols(issued: &Issued) -> Vec<String> {
+    if issued.grant().mode == Mode::Call {
+        return Vec::new();
+    }
+    let secret = issued.secret().expose();
+    vec![
+        "realtime".to_owned(),
+        format!("openai-insecure-api-key.{secret}"),
+    ]
 }
 
 /// Answer of `POST /api/interview/realtime-token`.

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod interviews;
 pub mod keys;
 pub mod life;
+pub mod live;
 pub mod members;
 pub mod mint;
 pub mod openai;

@@ -4,10 +4,10 @@ use hallpass_core::{
     code::Code,
     grant::{Grant, GrantEvent},
     pipeline::{RefreshAsk, Withdrawal},
-    ports::Withdrawn,
     refusal::Refusal,
     request::clean,
     revocation::{Revocation, Scope, ScopeKind},
+    usage::Usage,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -165,6 +165,9 @@ pub struct Effect {
     /// Of these, those whose secret is worthless from now on (relay, call).
     #[schema(example = 0)]
     pub ended: u64,
+    /// Live sessions it ended (relay, call).
+    #[schema(example = 0)]
+    pub sessions_ended: u64,
     /// Secrets of OpenAI's that nothing can recall.
     pub unexpired_secrets: UnexpiredSecrets,
 }
@@ -180,12 +183,14 @@ pub struct UnexpiredSecrets {
     pub until: Option<i64>,
 }
 
-impl From<Withdrawn> for Effect {
-    fn from(withdrawn: Withdrawn) -> Self {
+impl From<&Withdrawal> for Effect {
+    fn from(withdrawal: &Withdrawal) -> Self {
+        let withdrawn = withdrawal.withdrawn;
         Self {
             blocked: true,
             revoked: withdrawn.revoked,
             ended: withdrawn.ended,
+            sessions_ended: withdrawal.sessions_ended,
             unexpired_secrets: UnexpiredSecrets {
                 count: withdrawn.unexpired,
                 // Rounded up: nobody is told it is over while it is not.
@@ -212,7 +217,7 @@ impl From<&Withdrawal> for WithdrawalAnswer {
     fn from(withdrawal: &Withdrawal) -> Self {
         Self {
             revocation: (&withdrawal.revocation).into(),
-            effect: withdrawal.withdrawn.into(),
+            effect: withdrawal.into(),
         }
     }
 }
@@ -240,7 +245,7 @@ impl RevokedGrantAnswer {
             id: grant.id.to_string(),
             state: grant.state.into(),
             revocation: withdrawal.revocation.id.to_string(),
-            effect: withdrawal.withdrawn.into(),
+            effect: withdrawal.into(),
         }
     }
 }
@@ -264,6 +269,8 @@ pub struct ReportRequest {
 pub struct Report {
     /// What it does to the grant.
     pub event: Option<GrantEvent>,
+    /// What it says was used.
+    pub usage: Option<Usage>,
     /// What the trail keeps of it, marked as reported.
     pub facts: Vec<(&'static str, String)>,
 }
@@ -291,6 +298,7 @@ pub fn read_report(body: &[u8]) -> Result<Report, Refusal> {
     let report = match members.text("type")?.as_deref() {
         Some("connected") => Report {
             event: Some(GrantEvent::Connect),
+            usage: None,
             facts: vec![("reported", "connected".to_owned())],
         },
         Some("disconnected") => disconnected(&mut members)?,
@@ -308,8 +316,11 @@ fn disconnected(members: &mut Members) -> Result<Report, Refusal> {
     let reason = members.text("reason")?;
     let mut facts = vec![("reported", "disconnected".to_owned())];
     facts.extend(reason.map(|text| ("reported_reason", clean(&text, MAX_REASON))));
-    let event = Some(GrantEvent::End);
-    Ok(Report { event, facts })
+    Ok(Report {
+        event: Some(GrantEvent::End),
+        usage: None,
+        facts,
+    })
 }
 
 fn usage(members: &mut Members) -> Result<Report, Refusal> {
@@ -318,12 +329,35 @@ fn usage(members: &mut Members) -> Result<Report, Refusal> {
         let text = "\"usage\" is missing: the tokens by OpenAI's names, such as \"total_tokens\".";
         return Err(Refusal::new(Code::InvalidMember, text).member("usage"));
     };
+    let mut used = Usage {
+        // The page does not say what it cost, and nobody could believe it.
+        unpriced: 1,
+        ..Usage::default()
+    };
     for (name, fact) in COUNTS {
         let count = counts.whole(name)?;
         facts.extend(count.map(|count| (fact, count.to_string())));
+        count_in(&mut used, name, count.unwrap_or(0));
     }
     counts.finish()?;
-    Ok(Report { event: None, facts })
+    Ok(Report {
+        event: None,
+        usage: Some(used),
+        facts,
+    })
+}
+
+/// Adds a count to what it is of; sums that are told in parts too are not kept.
+fn count_in(used: &mut Usage, name: &str, count: u64) {
+    let tokens = &mut used.tokens;
+    match name {
+        "cached_tokens" => tokens.cached_text = count,
+        "input_text_tokens" => tokens.input_text = count,
+        "input_audio_tokens" => tokens.input_audio = count,
+        "output_text_tokens" => tokens.output_text = count,
+        "output_audio_tokens" => tokens.output_audio = count,
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub const fn status(code: Code) -> u16 {
         | Code::InvalidCredential
         | Code::MalformedCredential
         | Code::MissingCredential
+        | Code::PassUsed
         | Code::RevokedCredential => 401,
         Code::AccessRevoked
         | Code::CrossSiteRequest
@@ -27,6 +28,7 @@ pub const fn status(code: Code) -> u16 {
         | Code::InterviewNotYours
         | Code::InterviewUnknown
         | Code::ModeNotAllowed
+        | Code::ModelNotAllowed
         | Code::OverrideNotAllowed
         | Code::PermissionDenied
         | Code::ProfileNotAllowed
@@ -36,11 +38,14 @@ pub const fn status(code: Code) -> u16 {
         Code::BodyTimeout => 408,
         Code::GrantSuperseded | Code::RefreshTooEarly | Code::RefreshUnderWay => 409,
         Code::GrantExpired | Code::LineageExpired => 410,
-        Code::InterviewExists | Code::KeyNotActive => 409,
+        Code::InterviewExists | Code::KeyNotActive | Code::NothingToRenew => 409,
         Code::BodyTooLarge => 413,
         Code::UnsupportedMediaType => 415,
         Code::IdempotencyConflict => 422,
-        Code::RateLimited | Code::TooManyGrants => 429,
+        Code::BudgetExhausted
+        | Code::RateLimited
+        | Code::TooManyGrants
+        | Code::TooManySessions => 429,
         Code::Internal => 500,
         Code::UpstreamBadAnswer | Code::UpstreamRejected => 502,
         Code::AuditUnavailable
@@ -64,6 +69,11 @@ pub const fn title(code: Code) -> &'static str {
         Code::AccessRevoked => "Access revoked",
         Code::AuditUnavailable => "Audit trail unavailable",
         Code::BodyTimeout => "Body too slow",
+        Code::BudgetExhausted => "Budget used up",
+        Code::ModelNotAllowed => "Another model's secret",
+        Code::NothingToRenew => "Nothing to renew",
+        Code::PassUsed => "Secret used before",
+        Code::TooManySessions => "Too many live sessions",
         Code::BodyTooLarge => "Body too large",
         Code::CrossSiteRequest => "Request from another site",
         Code::ExpiredCredential => "Credential expired",
@@ -130,6 +140,12 @@ pub const fn remedy(code: Code) -> &'static str {
         }
         Code::GrantSuperseded => {
             "Two hold one credential, or a page refreshed twice. The trail tells from where."
+        }
+        Code::BudgetExhausted => {
+            "The budget of role or caller is used up for today. Raise the role's `budget` if the use is wanted."
+        }
+        Code::PassUsed => {
+            "A page connected twice with one secret, or two hold it. The trail tells from where."
         }
         Code::Internal => "A defect. Report it with the request id; the log has the cause.",
         Code::Overloaded => {

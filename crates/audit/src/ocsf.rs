@@ -101,13 +101,17 @@ const fn place(action: Action) -> (Class, u32) {
         Action::GrantCreate
         | Action::GrantRefresh
         | Action::RevocationAdd
-        | Action::InterviewRegister => (ApiActivity, CREATE),
-        Action::GrantRead | Action::AuditRead => (ApiActivity, READ),
-        Action::GrantReport => (ApiActivity, UPDATE),
+        | Action::InterviewRegister
+        | Action::SessionStart => (ApiActivity, CREATE),
+        Action::GrantRead | Action::AuditRead | Action::SessionRead | Action::UsageRead => (ApiActivity, READ),
+        Action::GrantReport | Action::SessionRenew | Action::SessionGuard | Action::SessionDrift => {
+            (ApiActivity, UPDATE)
+        }
         Action::GrantRevoke
         | Action::GrantExpire
         | Action::RevocationLift
-        | Action::InterviewEnd => (ApiActivity, DELETE),
+        | Action::InterviewEnd
+        | Action::SessionEnd => (ApiActivity, DELETE),
         Action::AdminRequest | Action::Anomaly => (ApiActivity, OTHER),
     }
 }

@@ -6,6 +6,7 @@ mod grants;
 mod limits;
 mod log;
 mod mint;
+mod price;
 mod profile;
 mod role;
 mod server;
@@ -23,7 +24,8 @@ pub use grants::Grants;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use mint::Mint;
-pub use profile::{Kind, Mode, Profile, SessionTemplate};
+pub use price::Price;
+pub use profile::{Kind, Mode, OnDrift, Profile, SessionTemplate};
 pub use role::{Budget, RateLimits, Role};
 pub use server::{Server, Tls};
 pub use store::{Store, StoreAddress};
@@ -50,6 +52,8 @@ pub struct Config {
     pub profiles: BTreeMap<String, Profile>,
     /// What callers may do, by role.
     pub roles: BTreeMap<String, Role>,
+    /// Prices by model, over those Hallpass ships.
+    pub prices: BTreeMap<String, Price>,
     /// Bounds for all callers together.
     pub limits: Limits,
     /// The registry of grants.

@@ -19,6 +19,8 @@ pub enum Anomaly {
     GrantNetworks,
     /// One caller or address was refused many times in a short while.
     RefusalBurst,
+    /// A pass was used a second time: two hold what one should.
+    PassReused,
     /// A revoked caller keeps trying.
     RevokedPersists,
     /// A superseded grant was to be refreshed: two hold what one should.

@@ -71,6 +71,27 @@ pub enum Action {
     /// An interview was ended.
     #[strum(serialize = "interview.end")]
     InterviewEnd,
+    /// A live session began, or was refused.
+    #[strum(serialize = "session.start")]
+    SessionStart,
+    /// A live session is over.
+    #[strum(serialize = "session.end")]
+    SessionEnd,
+    /// The lease of a live session was renewed.
+    #[strum(serialize = "session.renew")]
+    SessionRenew,
+    /// Live sessions were read.
+    #[strum(serialize = "session.read")]
+    SessionRead,
+    /// Events of a live session were refused or set back.
+    #[strum(serialize = "session.guard")]
+    SessionGuard,
+    /// A call's session differed from its profile.
+    #[strum(serialize = "session.drift")]
+    SessionDrift,
+    /// Usage was read.
+    #[strum(serialize = "usage.read")]
+    UsageRead,
     /// The trail was read through the API.
     #[strum(serialize = "audit.read")]
     AuditRead,

@@ -26,6 +26,8 @@ pub enum Code {
     BodyTimeout,
     /// The body is over the limit.
     BodyTooLarge,
+    /// The day's budget of the caller or its role is used up.
+    BudgetExhausted,
     /// A cookie-authenticated request came from another site.
     CrossSiteRequest,
     /// The credential's time is over.
@@ -72,14 +74,20 @@ pub enum Code {
     ModeNotAllowed,
     /// This server does not serve this mode.
     ModeUnavailable,
+    /// The secret is for another model.
+    ModelNotAllowed,
     /// There is no such thing, or it is not the caller's.
     NotFound,
+    /// The live session has no lease, or is over.
+    NothingToRenew,
     /// The server is over its capacity.
     Overloaded,
     /// A session member the profile does not let a caller change.
     OverrideNotAllowed,
     /// OpenAI refused the value of an allowed override.
     OverrideRejected,
+    /// A pass was used before.
+    PassUsed,
     /// No role of the caller allows this.
     PermissionDenied,
     /// No role of the caller allows this profile.
@@ -102,6 +110,8 @@ pub enum Code {
     StoreUnavailable,
     /// The caller holds as many unexpired grants as it may.
     TooManyGrants,
+    /// The caller has as many live sessions as it may.
+    TooManySessions,
     /// A member Hallpass does not know.
     UnknownMember,
     /// There is no such profile.
@@ -149,6 +159,7 @@ impl Code {
                 | Self::InvalidCredential
                 | Self::MalformedCredential
                 | Self::MissingCredential
+                | Self::PassUsed
                 | Self::RevokedCredential
         )
     }
@@ -189,6 +200,7 @@ impl Code {
                 | Self::ShuttingDown
                 | Self::StoreUnavailable
                 | Self::TooManyGrants
+                | Self::TooManySessions
                 | Self::UpstreamBadAnswer
                 | Self::UpstreamRateLimited
                 | Self::UpstreamTimeout

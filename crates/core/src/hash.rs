@@ -16,6 +16,8 @@ pub enum Purpose {
     Audit,
     /// `OpenAI-Safety-Identifier`.
     SafetyIdentifier,
+    /// Stored passes.
+    Pass,
 }
 
 impl Purpose {
@@ -24,6 +26,7 @@ impl Purpose {
             Self::ApiKey => b"hallpass api key v1",
             Self::Audit => b"hallpass audit value v1",
             Self::SafetyIdentifier => b"hallpass safety identifier v1",
+            Self::Pass => b"hallpass pass v1",
         }
     }
 }

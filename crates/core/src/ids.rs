@@ -127,6 +127,10 @@ id! {
     RevocationId
 }
 id! {
+    /// The id of one live session: `ls_` and 128 random bits.
+    LiveId
+}
+id! {
     /// The id of the credential a caller used: an API key's id, or the name of
     /// the configured issuer or cookie.
     CredentialId
@@ -173,6 +177,12 @@ impl LineageId {
 }
 
 impl LineageId {
+    /// The name under which a live session has its place among its caller's.
+    #[must_use]
+    pub fn of_live(id: &LiveId) -> Self {
+        Self(id.0.clone())
+    }
+
     /// The lineage that begins with a grant; it has that grant's bits.
     #[must_use]
     pub fn begun_by(grant: &GrantId) -> Self {
@@ -187,6 +197,14 @@ impl RevocationId {
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
         Self(format!("rv_{}", hex(&bits)).into())
+    }
+}
+
+impl LiveId {
+    /// Makes an id of 128 random bits.
+    #[must_use]
+    pub fn from_random(bits: [u8; 16]) -> Self {
+        Self(format!("ls_{}", hex(&bits)).into_boxed_str())
     }
 }
 

@@ -14,7 +14,7 @@ const ID_CHARS: usize = 12;
 /// Characters of the secret, about 190 bits.
 const SECRET_CHARS: usize = 32;
 /// Characters of the checksum: CRC-32 in base 62.
-const CHECKSUM_CHARS: usize = 6;
+pub(crate) const CHECKSUM_CHARS: usize = 6;
 /// Random bytes an [`ApiKey`] is made of.
 pub const KEY_RANDOM_BYTES: usize = 64;
 
@@ -130,7 +130,7 @@ impl CredentialId {
 }
 
 /// Base 62 digits without bias: bytes at and above 248 are skipped.
-fn base62_digits(random: &[u8]) -> impl Iterator<Item = char> {
+pub(crate) fn base62_digits(random: &[u8]) -> impl Iterator<Item = char> {
     let unbiased = random.iter().copied().filter(|byte| *byte < 248);
     // 64 bytes give 44 unbiased digits but with negligible chance; a skipped
     // byte's place is then taken by its low bits, never by a constant.
@@ -141,7 +141,7 @@ fn base62_digits(random: &[u8]) -> impl Iterator<Item = char> {
         .map(|digit| char::from(ALPHABET[usize::from(digit)]))
 }
 
-fn checksum(body: &str) -> String {
+pub(crate) fn checksum(body: &str) -> String {
     let mut value = crc32fast::hash(body.as_bytes());
     let mut digits = [b'0'; CHECKSUM_CHARS];
     for place in digits.iter_mut().rev() {

@@ -190,6 +190,8 @@ mod tests {
             modes: None,
             kinds: None,
             max_expires_after_seconds: None,
+            max_session_seconds: None,
+            budget: crate::usage::Budget::default(),
             limits: RoleLimits::default(),
         };
         (name, Arc::new(role))

@@ -18,7 +18,10 @@ pub mod interview;
 pub mod journal;
 pub mod key;
 pub mod key_issuer;
+pub mod live;
+pub mod money;
 pub mod overrides;
+pub mod pass;
 pub mod permission;
 pub mod pipeline;
 pub mod policy;
@@ -30,5 +33,6 @@ pub mod request;
 pub mod revocation;
 pub mod role;
 pub mod secret;
+pub mod usage;
 
 pub use jiff::Timestamp;

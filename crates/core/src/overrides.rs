@@ -30,7 +30,8 @@ impl MemberPath {
     }
 
     /// Whether a member lies at or below this place.
-    fn covers(&self, place: &[&str]) -> bool {
+    #[must_use]
+    pub fn covers(&self, place: &[&str]) -> bool {
         place.len() >= self.0.len()
             && self
                 .0

@@ -14,7 +14,7 @@ use crate::{
     grant::{Grant, GrantEvent, GrantState},
     hash::KeyedHash,
     ids::{
-        CredentialId, GrantId, LineageId, ProfileName, RequestId, RevocationId, RoleName,
+        CredentialId, GrantId, LineageId, LiveId, ProfileName, RequestId, RevocationId, RoleName,
         SessionId, Subject,
     },
     journal::Journal,
@@ -26,7 +26,7 @@ use crate::{
     secret::ClientSecret,
 };
 
-pub use crate::{concurrency::Leases, interview::Interviews};
+pub use crate::{concurrency::Leases, interview::Interviews, pass::Passes, usage::UsageLedger};
 
 /// A future that owns what it needs.
 pub type OwnedFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -54,6 +54,13 @@ pub trait Ids: Send + Sync {
         let mut bits = [0; 16];
         self.fill(&mut bits);
         RevocationId::from_random(bits)
+    }
+
+    /// A new live session's id.
+    fn live_id(&self) -> LiveId {
+        let mut bits = [0; 16];
+        self.fill(&mut bits);
+        LiveId::from_random(bits)
     }
 
     /// A new request's id.

@@ -76,6 +76,12 @@ impl SessionConfig {
         self.text.get()
     }
 
+    /// The whole session as raw JSON.
+    #[must_use]
+    pub fn to_raw(&self) -> Box<RawValue> {
+        (*self.text).to_owned()
+    }
+
     /// The kind of session.
     #[must_use]
     pub const fn kind(&self) -> SessionKind {
@@ -133,6 +139,51 @@ pub struct Profile {
     pub per_minute: Option<u32>,
     /// How its grants may be refreshed.
     pub refresh: RefreshRules,
+    /// What its live sessions are held to.
+    pub live: LiveRules,
+}
+
+/// What live sessions of a profile are held to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveRules {
+    /// The longest a session may last, in seconds.
+    pub max_session_seconds: u32,
+    /// How long a renewal lasts, in seconds; none where there is no lease.
+    pub lease_seconds: Option<u32>,
+    /// How long nothing may be said, in seconds; none where that is no matter.
+    pub idle_seconds: Option<u32>,
+    /// The client events that may pass; none named means every one of the
+    /// guard's table that is not refused there.
+    pub events: Option<Vec<String>>,
+    /// Whether a client may add items that speak as system or developer.
+    pub system_items: bool,
+    /// What becomes of a call whose session differs from the profile.
+    pub on_drift: OnDrift,
+}
+
+impl Default for LiveRules {
+    fn default() -> Self {
+        Self {
+            max_session_seconds: 1800,
+            lease_seconds: None,
+            idle_seconds: Some(600),
+            events: None,
+            system_items: false,
+            on_drift: OnDrift::Correct,
+        }
+    }
+}
+
+/// What becomes of a call whose session differs from its profile.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum OnDrift {
+    /// It is set back.
+    Correct,
+    /// It is hung up.
+    HangUp,
 }
 
 /// How grants may be refreshed.
@@ -251,6 +302,7 @@ mod tests {
             session: config(json!({"type": "realtime", "model": "m"})).unwrap(),
             per_minute: None,
             refresh: RefreshRules::default(),
+            live: LiveRules::default(),
         };
         let answer = json!({
             "type": "realtime", "model": "m", "instructions": "secret plan", "prompt": {"id": "p"},

@@ -5,6 +5,7 @@ use crate::{
     ids::{ProfileName, RoleName},
     permission::{Permission, PermissionRule},
     profile::SessionKind,
+    usage::Budget,
 };
 
 /// Which profiles a role may use.
@@ -25,6 +26,8 @@ pub struct RoleLimits {
     pub per_hour: Option<u32>,
     /// Requests a day.
     pub per_day: Option<u32>,
+    /// Live sessions, at once; in direct mode nobody can count them.
+    pub concurrent_sessions: Option<u32>,
     /// Lineages with an unexpired grant, at once.
     pub concurrent_grants: Option<u32>,
 }
@@ -44,8 +47,12 @@ pub struct Role {
     pub kinds: Option<Vec<SessionKind>>,
     /// The longest life of their secrets, in seconds.
     pub max_expires_after_seconds: Option<u32>,
+    /// The longest their live sessions may last, in seconds.
+    pub max_session_seconds: Option<u32>,
     /// How much each of them may use.
     pub limits: RoleLimits,
+    /// How much their live sessions may cost and last.
+    pub budget: Budget,
 }
 
 impl Role {

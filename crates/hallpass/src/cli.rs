@@ -10,6 +10,7 @@ mod output;
 mod pages;
 mod revocations;
 mod serve;
+mod sessions;
 mod sim;
 mod stop;
 mod upstreams;
@@ -51,6 +52,8 @@ enum Command {
     #[command(subcommand)]
     Revocations(revocations::Revocations),
     #[command(subcommand)]
+    Sessions(sessions::Sessions),
+    #[command(subcommand)]
     Upstreams(upstreams::Upstreams),
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -71,6 +74,7 @@ impl Cli {
             Command::Auth(command) => command.run(),
             Command::Grants(command) => command.run(),
             Command::Revocations(command) => command.run(),
+            Command::Sessions(command) => command.run(),
             Command::Upstreams(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Openapi(command) => command.run(),

@@ -24,6 +24,7 @@ pub(crate) mod private_file;
 pub(crate) mod reload;
 pub(crate) mod reload_rules;
 pub(crate) mod server;
+pub(crate) mod sessions;
 pub(crate) mod tls;
 pub(crate) mod trail;
 pub(crate) mod upstream;

@@ -157,6 +157,11 @@ impl App {
         self.0.draining.store(true, Ordering::SeqCst);
     }
 
+    /// Ends every live session and takes no more; how many there were.
+    pub fn end_sessions(&self) -> u64 {
+        self.broker().sessions().live.drain()
+    }
+
     /// Writes what is still to be told about refused requests.
     pub async fn flush(&self) {
         self.0.door.flush().await;

@@ -22,7 +22,7 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 29] = [
+const ROUTES: [&str; 34] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
@@ -32,6 +32,11 @@ const ROUTES: [&str; 29] = [
     "/api/client-secrets/{id}/refresh",
     "/api/client-secrets/{id}/revoke",
     "/api/client-secrets/{id}/events",
+    "/api/sessions/{id}/renew",
+    "/api/admin/sessions",
+    "/api/admin/sessions/{id}",
+    "/api/admin/sessions/{id}/end",
+    "/api/admin/usage",
     "/api/admin/audit",
     "/api/admin/grants",
     "/api/admin/grants/{id}",

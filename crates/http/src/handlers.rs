@@ -16,3 +16,5 @@ pub(crate) mod reports;
 pub(crate) mod revocations;
 pub(crate) mod revoke;
 pub(crate) mod setup;
+pub(crate) mod sessions;
+pub(crate) mod usage;

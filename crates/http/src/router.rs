@@ -11,7 +11,7 @@ use crate::{
     document::Document,
     handlers::{
         audit, breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh,
-        reports, revocations, revoke, setup,
+        reports, revocations, revoke, sessions, setup, usage,
     },
     observe::observe,
 };
@@ -28,6 +28,7 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(refresh::refresh))
         .routes(routes!(revoke::revoke_own))
         .routes(routes!(reports::report))
+        .routes(routes!(sessions::renew_session))
         .merge(probe_routes())
         .routes(routes!(docs::openapi))
         .routes(routes!(docs::errors))
@@ -53,6 +54,10 @@ fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(breaker::list_upstreams))
         .routes(routes!(breaker::force_breaker))
         .routes(routes!(audit::search_audit))
+        .routes(routes!(sessions::list_sessions))
+        .routes(routes!(sessions::show_session))
+        .routes(routes!(sessions::end_session))
+        .routes(routes!(usage::read_usage))
         .routes(routes!(metrics::metrics))
 }
 

@@ -38,3 +38,29 @@ mod revocations {
 
     hallpass_testkit::revocations_contract!(fresh);
 }
+
+mod passes {
+    use std::sync::Arc;
+
+    use hallpass_core::pass::Passes;
+    use hallpass_store_memory::MemoryPasses;
+
+    async fn fresh() -> (Arc<dyn Passes>, ()) {
+        (Arc::new(MemoryPasses::default()), ())
+    }
+
+    hallpass_testkit::passes_contract!(fresh);
+}
+
+mod usage {
+    use std::sync::Arc;
+
+    use hallpass_core::usage::UsageLedger;
+    use hallpass_store_memory::MemoryUsage;
+
+    async fn fresh() -> (Arc<dyn UsageLedger>, ()) {
+        (Arc::new(MemoryUsage::default()), ())
+    }
+
+    hallpass_testkit::usage_contract!(fresh);
+}

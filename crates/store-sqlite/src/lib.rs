@@ -1,4 +1,5 @@
-//! Embedded and durable stores: API keys, revocations, the registry of grants.
+//! Embedded and durable stores: API keys, revocations, the registry of grants,
+//! passes and usage.
 //!
 //! One SQLite file. Keys and revocations are written through and
 //! served from memory. Grants
@@ -15,6 +16,7 @@ mod interviews;
 mod keys;
 mod life;
 mod packed;
+mod passes;
 mod pending;
 #[cfg(test)]
 mod plans;
@@ -22,10 +24,13 @@ mod query;
 mod revocations;
 mod rows;
 mod runs;
+mod usage;
 
 pub use database::{Database, OpenError};
 pub use flush::{Flusher, Progress};
 pub use grants::SqliteGrants;
 pub use interviews::SqliteInterviews;
 pub use keys::SqliteKeys;
+pub use passes::SqlitePasses;
 pub use revocations::SqliteRevocations;
+pub use usage::SqliteUsage;

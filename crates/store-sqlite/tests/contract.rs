@@ -45,6 +45,55 @@ mod revocations {
     hallpass_testkit::revocations_contract!(fresh);
 }
 
+mod passes {
+    use hallpass_core::pass::{PassRecord, Passes, Spent};
+    use hallpass_store_sqlite::SqlitePasses;
+
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn Passes>, TempDir) {
+        let (database, dir) = database().await;
+        (Arc::new(SqlitePasses::new(database)), dir)
+    }
+
+    hallpass_testkit::passes_contract!(fresh);
+
+    #[tokio::test]
+    async fn a_spent_pass_stays_spent_over_a_restart() {
+        let (database, dir) = database().await;
+        let pass = PassRecord {
+            grant: GrantId::from_random([1; 16]),
+            hash: hallpass_core::hash::KeyedHash::from_bytes([1; 32]),
+            role: hallpass_core::ids::RoleName::new("candidate").unwrap(),
+            session: "{}".to_owned(),
+            expires_at: Timestamp::from_second(1_800_000_000).unwrap(),
+        };
+        let passes = SqlitePasses::new(database.clone());
+        passes.keep(&pass).await.unwrap();
+        assert_eq!(passes.spend(&pass.grant).await.unwrap(), Spent::First);
+        database.close().await;
+        let again = Database::open(&dir.path().join("hallpass.db")).await.unwrap();
+        let spent = SqlitePasses::new(again).spend(&pass.grant).await.unwrap();
+        assert_eq!(spent, Spent::Again);
+    }
+}
+
+mod usage {
+    use hallpass_core::usage::UsageLedger;
+    use hallpass_store_sqlite::SqliteUsage;
+
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn UsageLedger>, TempDir) {
+        let (database, dir) = database().await;
+        let today = hallpass_core::usage::day_of(Timestamp::UNIX_EPOCH);
+        let ledger = SqliteUsage::load(database, today).await.unwrap();
+        (Arc::new(ledger), dir)
+    }
+
+    hallpass_testkit::usage_contract!(fresh);
+}
+
 /// Grants that wait in memory, none of them in the file.
 mod waiting_grants {
     use super::*;

@@ -2,8 +2,10 @@
 
 pub mod grants;
 pub mod keys;
+pub mod passes;
 pub mod quotas;
 pub mod revocations;
+pub mod usage;
 
 /// Tests that run one check each. For the suites' own macros.
 #[macro_export]

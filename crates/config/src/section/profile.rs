@@ -44,6 +44,19 @@ pub struct Profile {
     #[serde(default)]
     #[schemars(range(min = 0, max = 3600))]
     pub lease_seconds: u64,
+    /// Seconds in which nobody says anything before a live session is ended; 0:
+    /// never.
+    #[serde(default = "default_idle")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub idle_seconds: u64,
+    /// Client events that may pass a relay; absent: all that the guard allows.
+    pub events: Option<Vec<String>>,
+    /// Whether clients may add items that speak as system or developer.
+    #[serde(default)]
+    pub system_items: bool,
+    /// What becomes of a call whose session differs from the profile.
+    #[serde(default)]
+    pub on_drift: OnDrift,
     /// Whether a request must name the app's session id.
     #[serde(default)]
     pub require_session_id: bool,
@@ -58,6 +71,27 @@ pub struct Profile {
     pub limits: RateLimits,
     /// The session sent to OpenAI.
     pub session: SessionTemplate,
+}
+
+/// What becomes of a call whose session differs from the profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDrift {
+    /// It is set back.
+    #[default]
+    Correct,
+    /// It is hung up.
+    HangUp,
+}
+
+impl OnDrift {
+    /// The name used in configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Correct => "correct",
+            Self::HangUp => "hang_up",
+        }
+    }
 }
 
 /// How the browser reaches OpenAI.
@@ -164,6 +198,10 @@ fn default_grace() -> u32 {
 
 fn longest_lineage() -> u32 {
     4 * 3600
+}
+
+fn default_idle() -> u64 {
+    600
 }
 
 fn default_session() -> u64 {

@@ -22,6 +22,9 @@ pub struct Role {
     /// Longest life of a client secret it may ask for; absent: 7200.
     #[schemars(range(min = 10, max = 7200))]
     pub max_expires_after_seconds: Option<u32>,
+    /// Longest live session in seconds; absent: the profile's.
+    #[schemars(range(min = 1, max = 3600))]
+    pub max_session_seconds: Option<u32>,
     /// Limits of each caller with this role.
     pub limits: RateLimits,
     /// What each caller with this role may spend.
@@ -59,11 +62,27 @@ pub struct RateLimits {
     pub concurrent_grants: Option<u32>,
 }
 
-/// Money; absent: no bound.
+/// Money and time of live sessions; absent: no bound. At 80 % a session is
+/// warned, at 100 % it ends and new ones are refused.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
-    /// United States dollars a day.
+    /// United States dollars a session.
+    #[schemars(range(min = 0.0))]
+    pub usd_per_session: Option<f64>,
+    /// United States dollars of one caller a day.
     #[schemars(range(min = 0.0))]
     pub usd_per_day: Option<f64>,
+    /// Minutes a session.
+    #[schemars(range(min = 1))]
+    pub minutes_per_session: Option<u32>,
+    /// Minutes of one caller a day.
+    #[schemars(range(min = 1))]
+    pub minutes_per_day: Option<u32>,
+    /// United States dollars of all callers with this role together a day.
+    #[schemars(range(min = 0.0))]
+    pub role_usd_per_day: Option<f64>,
+    /// Minutes of all callers with this role together a day.
+    #[schemars(range(min = 1))]
+    pub role_minutes_per_day: Option<u32>,
 }

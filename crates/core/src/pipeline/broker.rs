@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::{claim::Claims, steps::Authenticated};
+use super::{SessionParts, claim::Claims, steps::Authenticated};
 use crate::{
     anomaly::{self, Anomaly, Watch},
     audit::{Action, AuditEvent, Outcome},
@@ -40,6 +40,8 @@ pub struct Parts {
     pub revocations: Arc<dyn Revocations>,
     /// Obtains secrets from OpenAI.
     pub minter: Arc<dyn Minter>,
+    /// What sessions through Hallpass need.
+    pub sessions: SessionParts,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids.
@@ -106,6 +108,12 @@ impl Broker {
     #[must_use]
     pub fn revocations(&self) -> &Arc<dyn Revocations> {
         &self.parts.revocations
+    }
+
+    /// What sessions through Hallpass need.
+    #[must_use]
+    pub const fn sessions(&self) -> &SessionParts {
+        &self.parts.sessions
     }
 
     /// The clock everything here goes by.

@@ -11,14 +11,15 @@ use super::{
     taken::Taken,
 };
 use crate::{
-    audit::{Action, AuditEvent, Outcome, Phase},
+    Timestamp,
+    audit::{Action, AuditEvent, Outcome, Phase, UpstreamFacts},
     caller::Caller,
     code::Code,
-    grant::{Grant, GrantDraft},
+    grant::{Grant, GrantDraft, Mode},
     journal::Journal,
     permission::Permission,
     policy::{MintAsk, Terms},
-    ports::{MintFailure, MintOrder, TakeError},
+    ports::{MintFailure, MintOrder, MintedSecret, StoreError, TakeError},
     quota::Exceeded,
     refusal::Refusal,
     request::RequestFacts,
@@ -198,6 +199,11 @@ impl<'b> Permit<'b> {
         let parts = &self.slip.broker.parts;
         let (caller, of) = (&self.slip.caller, self.of.as_deref());
         let of = of.map(|of| &of.grant);
+        let now = parts.clock.now();
+        let within = self.slip.broker.within_budget(&self.terms.role, &caller.subject, now);
+        if let Err(refusal) = within {
+            return Err(self.slip.refuse(refusal).await);
+        }
         match Taken::take(parts, &policy, caller, &self.terms, of).await {
             Ok(taken) => Ok(Admission {
                 slip: self.slip,
@@ -235,7 +241,11 @@ impl<'b> Admission<'b> {
         let attempt = Attempt::announce(audit, clock, intent, order.journal.clone())
             .await
             .map_err(|error| audit_unavailable(&error.to_string()))?;
-        match parts.minter.mint(order).await {
+        let minted = match self.terms.mode {
+            Mode::Direct => parts.minter.mint(order).await,
+            Mode::Relay | Mode::Call => self.pass(&draft).await,
+        };
+        match minted {
             Ok(minted) => Ok(Minted {
                 slip: self.slip,
                 terms: self.terms,
@@ -252,6 +262,23 @@ impl<'b> Admission<'b> {
                 Err(durable.map_or_else(|error| audit_unavailable(&error.to_string()), |_| refusal))
             }
         }
+    }
+
+    /// Makes a secret of our own; nobody is asked.
+    async fn pass(&self, draft: &GrantDraft) -> Result<MintedSecret, Box<MintFailure>> {
+        let parts = &self.slip.broker.parts;
+        let life = Duration::from_secs(self.terms.expires_after_seconds.into());
+        let expires_at = parts.clock.now().saturating_add(life).unwrap_or(Timestamp::MAX);
+        let sessions = &parts.sessions;
+        let (pass, record) = sessions.issue(&*parts.ids, draft, &self.terms, expires_at);
+        sessions.passes.keep(&record).await.map_err(not_kept)?;
+        Ok(MintedSecret {
+            secret: pass.into_secret(),
+            expires_at,
+            session: self.terms.session.to_raw(),
+            connect_url: sessions.connect_url(self.terms.mode, &self.terms.session),
+            upstream: UpstreamFacts::default(),
+        })
     }
 
     fn draft(&self) -> GrantDraft {
@@ -277,6 +304,14 @@ impl<'b> Admission<'b> {
             journal: Journal::default(),
         }
     }
+}
+
+fn not_kept(error: StoreError) -> Box<MintFailure> {
+    let text = "The server can't keep its records, so it issues no credentials. Try again later.";
+    Box::new(MintFailure {
+        refusal: Refusal::new(Code::StoreUnavailable, text).internal(error.to_string()),
+        upstream: UpstreamFacts::default(),
+    })
 }
 
 pub(super) fn not_admitted(error: TakeError) -> Refusal {

@@ -12,6 +12,7 @@ use crate::{
     quota::{Charge, Rate},
     refusal::Refusal,
     revocation::{Lifted, Revocation, Scope},
+    usage::{Source, Usage, UsageKey, day_of},
 };
 
 /// Reports of one caller a minute; a page sends a handful an hour.
@@ -26,6 +27,8 @@ pub struct Withdrawal {
     pub is_new: bool,
     /// What it did to grants.
     pub withdrawn: Withdrawn,
+    /// Live sessions it ended.
+    pub sessions_ended: u64,
 }
 
 impl AuditSlip<'_> {
@@ -89,11 +92,16 @@ impl AuditSlip<'_> {
             lifted: None,
         };
         let revocation = parts.revocations.add(&asked).await?;
+        // First what lives: whoever is told of the revocation may rely on it.
+        let sessions_ended = parts.sessions.live.revoke(&revocation.scope);
         let withdrawn = parts.grants.withdraw(&revocation.scope, now).await?;
+        // Whoever came in between was entered before it was checked again.
+        let sessions_ended = sessions_ended + parts.sessions.live.revoke(&revocation.scope);
         Ok(Withdrawal {
             is_new: revocation.id == asked.id,
             revocation,
             withdrawn,
+            sessions_ended,
         })
     }
 
@@ -135,6 +143,7 @@ impl AuditSlip<'_> {
         self,
         grant: Grant,
         event: Option<GrantEvent>,
+        usage: Option<Usage>,
         facts: Vec<(&'static str, String)>,
     ) -> Result<Arc<Grant>, Refusal> {
         let charge = Charge {
@@ -154,8 +163,30 @@ impl AuditSlip<'_> {
             Ok(moved) => Arc::new(moved.unwrap_or(grant)),
             Err(error) => return Err(self.refuse(not_stored(&error)).await),
         };
+        if let Some(usage) = usage {
+            self.note_reported(&grant, &usage);
+        }
         self.done_to(grant.clone(), facts).await?;
         Ok(grant)
+    }
+
+    /// Keeps what a page says it used, apart from what was measured.
+    fn note_reported(&self, grant: &Grant, usage: &Usage) {
+        let policy = self.broker.policy();
+        let mut roles = policy.roles_of(&self.caller);
+        let Some(role) = roles.next() else { return };
+        let model = policy.profiles.get(&grant.profile);
+        let model = model.and_then(|profile| profile.session.model());
+        let key = UsageKey {
+            day: day_of(self.broker.parts.clock.now()),
+            session: grant.id.to_string(),
+            subject: grant.subject.clone(),
+            role: role.name.clone(),
+            profile: grant.profile.clone(),
+            model: model.unwrap_or("-").to_owned(),
+            source: Source::Reported,
+        };
+        self.broker.parts.sessions.usage.add(&key, usage);
     }
 
     /// Looks at the network a grant is used from.
@@ -184,12 +215,14 @@ fn facts_of(withdrawal: &Withdrawal) -> Vec<(&'static str, String)> {
         revocation,
         is_new,
         withdrawn,
+        sessions_ended,
     } = withdrawal;
     let mut facts = scope_facts(revocation);
     facts.extend(revocation.reason.clone().map(|reason| ("reason", reason)));
     facts.push(("new", is_new.to_string()));
     facts.push(("revoked", withdrawn.revoked.to_string()));
     facts.push(("ended", withdrawn.ended.to_string()));
+    facts.push(("sessions_ended", sessions_ended.to_string()));
     facts.push(("unexpired_secrets", withdrawn.unexpired.to_string()));
     let until = withdrawn.unexpired_until;
     facts.extend(until.map(|until| ("unexpired_until", until.to_string())));

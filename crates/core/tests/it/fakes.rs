@@ -31,20 +31,22 @@ use hallpass_core::{
         Interview, InterviewFilter, InterviewStanding, Interviews, Registration, Reserved,
     },
     overrides::MemberPath,
-    pipeline::{Broker, Parts},
+    pass::{PassRecord, Passes, Spent},
+    pipeline::{Broker, Parts, SessionParts},
     policy::Policy,
     ports::{
         AuditLog, AuditReceipt, AuditUnavailable, Authenticator, Clock, GrantFilter, Grants, Ids,
         MintFailure, MintOrder, MintedSecret, Minter, OwnedFuture, Quotas, Revocations, StoreError,
         TakeError, Withdrawn,
     },
-    profile::{Profile, RefreshRules, SessionConfig},
+    profile::{LiveRules, Profile, RefreshRules, SessionConfig},
     quota::{Charge, Exceeded, LimitState},
     refusal::Refusal,
     request::RequestFacts,
     revocation::{Hit, InForce, Lifted, Question, Revocation, Scope},
     role::{ProfileRule, Role, RoleLimits},
     secret::ClientSecret,
+    usage::{Account, Budget, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal},
 };
 use serde_json::{Value, json};
 
@@ -109,6 +111,14 @@ impl World {
             leases: Arc::new(FakeLeases),
             interviews: Arc::new(FakeInterviews::default()),
             minter: minter.clone(),
+            sessions: SessionParts {
+                live: Arc::default(),
+                passes: Arc::new(FakePasses::default()),
+                leases: Arc::new(FakeLeases),
+                usage: Arc::new(FakeUsage::default()),
+                pass_hasher: key.hasher(Purpose::Pass),
+                base_url: "https://voice.example.com".to_owned(),
+            },
             clock: clock.clone(),
             ids: Arc::new(CountingIds::default()),
             value_hasher: key.hasher(Purpose::Audit),
@@ -668,7 +678,9 @@ pub fn role(name: &str, permissions: &[&str], profiles: ProfileRule) -> Role {
         modes: None,
         kinds: None,
         max_expires_after_seconds: None,
+        max_session_seconds: None,
         limits: RoleLimits::default(),
+        budget: Budget::default(),
     }
 }
 
@@ -689,6 +701,7 @@ pub fn profile(name: &str, session: Value) -> Profile {
         session: SessionConfig::new(session).unwrap(),
         per_minute: None,
         refresh: RefreshRules::default(),
+        live: LiveRules::default(),
     }
 }
 
@@ -801,5 +814,67 @@ impl Interviews for FakeInterviews {
         if let Some(known) = lock(&self.0).get_mut(id) {
             known.issued = known.issued.saturating_sub(1);
         }
+    }
+}
+
+/// Passes in memory, each spent once.
+#[derive(Default)]
+pub struct FakePasses(Mutex<BTreeMap<GrantId, (PassRecord, bool)>>);
+
+#[async_trait]
+impl Passes for FakePasses {
+    async fn keep(&self, pass: &PassRecord) -> Result<(), StoreError> {
+        lock(&self.0).insert(pass.grant.clone(), (pass.clone(), false));
+        Ok(())
+    }
+
+    async fn find(&self, grant: &GrantId) -> Result<Option<PassRecord>, StoreError> {
+        Ok(lock(&self.0).get(grant).map(|(pass, _)| pass.clone()))
+    }
+
+    async fn spend(&self, grant: &GrantId) -> Result<Spent, StoreError> {
+        let mut all = lock(&self.0);
+        let Some((_, spent)) = all.get_mut(grant) else {
+            return Ok(Spent::Unknown);
+        };
+        let before = std::mem::replace(spent, true);
+        Ok(if before { Spent::Again } else { Spent::First })
+    }
+
+    async fn forget(&self, _: Timestamp) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+}
+
+/// The sums of accounts, whatever the day.
+#[derive(Default)]
+pub struct FakeUsage(Mutex<Vec<(UsageKey, Usage)>>);
+
+#[async_trait]
+impl UsageLedger for FakeUsage {
+    fn add(&self, key: &UsageKey, usage: &Usage) {
+        lock(&self.0).push((key.clone(), *usage));
+    }
+
+    fn spent(&self, account: &Account, _: jiff::civil::Date) -> Usage {
+        let mut sum = Usage::default();
+        for (key, usage) in lock(&self.0).iter() {
+            let of_account = match account {
+                Account::Subject(subject) => key.subject == *subject,
+                Account::Role(role) => key.role == *role,
+            };
+            if of_account {
+                sum.add(usage);
+            }
+        }
+        sum
+    }
+
+    async fn totals(&self, _: &UsageQuery) -> Result<Vec<UsageTotal>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn forget(&self, _: jiff::civil::Date) -> Result<usize, StoreError> {
+        Ok(0)
     }
 }

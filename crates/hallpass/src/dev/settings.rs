@@ -74,7 +74,7 @@ default_role = "candidate"
 
 [profiles.interview]
 mode = "direct"
-modes = ["direct"]
+modes = ["direct", "relay", "call"]
 expires_after_seconds = 60
 max_expires_after_seconds = 600
 overrides = ["audio.output.voice"]
@@ -98,7 +98,7 @@ Ask: That was my last question. Thank you very much, and goodbye.
 
 [profiles.transcription]
 mode = "direct"
-modes = ["direct"]
+modes = ["direct", "relay"]
 expires_after_seconds = 60
 max_expires_after_seconds = 600
 session = {{ type = "transcription", audio = {{ input = {{ transcription = {{ model = "gpt-live-transcribe", language = "en" }} }} }} }}

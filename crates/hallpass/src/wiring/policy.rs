@@ -1,6 +1,6 @@
 //! Profiles and roles of the configuration as the core's rules.
 
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use hallpass_config::{Config, section};
 use hallpass_core::{
@@ -9,14 +9,16 @@ use hallpass_core::{
     overrides::MemberPath,
     permission::PermissionRule,
     policy::Policy,
-    profile::{Profile, RefreshRules, SessionConfig, SessionKind},
+    money::NanoUsd,
+    profile::{LiveRules, Profile, RefreshRules, SessionConfig, SessionKind},
     role::{ProfileRule, Role, RoleLimits},
+    usage::{Budget, Limit},
 };
 
 use crate::cli::Stop;
 
 /// The modes this server can serve.
-const SERVED: [Mode; 1] = [Mode::Direct];
+const SERVED: [Mode; 2] = [Mode::Direct, Mode::Relay];
 
 /// The rules of a configuration.
 pub(crate) fn policy(config: &Config) -> Result<Policy, Stop> {
@@ -70,6 +72,40 @@ fn profile(name: &str, section: &section::Profile) -> Result<Profile, Stop> {
             grace_seconds: section.refresh_grace_seconds,
             max_lineage_seconds: section.max_lineage_seconds,
         },
+        live: live_rules(section)?,
+    })
+}
+
+fn live_rules(section: &section::Profile) -> Result<LiveRules, Stop> {
+    // The configuration holds both to an hour.
+    let seconds = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX);
+    let some = |count: u64| (count > 0).then(|| seconds(count));
+    Ok(LiveRules {
+        max_session_seconds: seconds(section.max_session_seconds),
+        lease_seconds: some(section.lease_seconds),
+        idle_seconds: some(section.idle_seconds),
+        events: section.events.clone(),
+        system_items: section.system_items,
+        on_drift: named(section.on_drift.name())?,
+    })
+}
+
+fn budget(name: &str, section: &section::Budget) -> Result<Budget, Stop> {
+    let limit = |dollars: Option<f64>, minutes: Option<u32>| {
+        let cost = dollars.map(NanoUsd::from_dollars);
+        if cost == Some(None) {
+            let text = format!("roles.{name}.budget: not an amount of money");
+            return Err(Stop::usage(text));
+        }
+        Ok(Limit {
+            cost: cost.flatten(),
+            live: minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60)),
+        })
+    };
+    Ok(Budget {
+        session: limit(section.usd_per_session, section.minutes_per_session)?,
+        subject_day: limit(section.usd_per_day, section.minutes_per_day)?,
+        role_day: limit(section.role_usd_per_day, section.role_minutes_per_day)?,
     })
 }
 
@@ -107,8 +143,11 @@ fn role(name: &str, section: &section::Role) -> Result<Role, Stop> {
             per_minute: section.limits.per_minute,
             per_hour: section.limits.per_hour,
             per_day: section.limits.per_day,
+            concurrent_sessions: section.limits.concurrent_sessions,
             concurrent_grants: section.limits.concurrent_grants,
         },
+        max_session_seconds: section.max_session_seconds,
+        budget: budget(name, &section.budget)?,
     })
 }
 

@@ -32,6 +32,7 @@ use super::{
     listener::{self, Listener},
     observed::{self, ObservedMinter, PoolTold},
     policy,
+    sessions,
     reload::{Again, Reloader},
     trail, upstream,
 };
@@ -153,6 +154,7 @@ impl Server {
             alarm,
         });
 
+        let sessions = sessions::parts(config, &database, &install_key, &tasks).await?;
         let broker = Arc::new(Broker::new(Parts {
             authenticator: chain,
             policy: rules,
@@ -163,6 +165,7 @@ impl Server {
             grants: grants.clone(),
             revocations,
             minter,
+            sessions,
             clock,
             ids: Arc::new(SystemIds),
             value_hasher: install::audit_hasher(&config.server.data_dir)?,
@@ -268,6 +271,8 @@ impl Server {
             () = stopping.hard.cancelled() => {}
         }
         tracing::info!("stopping: finishing what is under way");
+        // Relayed sessions are told to come back; they are connections, too.
+        self.app.end_sessions();
         closing.soft.cancel();
         serving.wait().await;
         self.app.flush().await;

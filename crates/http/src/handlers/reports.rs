@@ -59,7 +59,9 @@ pub(crate) async fn report(
 async fn report_known(app: &App, asked: Asked<'_>, id: &str) -> Result<Response, Refusal> {
     let (slip, report) = asked.read(|body| read_report(body)).await?;
     let (slip, grant) = slip.own_grant(id).await?;
-    let grant = slip.reported(grant, report.event, report.facts).await?;
+    let grant = slip
+        .reported(grant, report.event, report.usage, report.facts)
+        .await?;
     let now = app.broker().clock().now();
     Ok(good(StatusCode::OK, &GrantAnswer::at(&grant, now)))
 }

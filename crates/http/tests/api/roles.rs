@@ -87,6 +87,27 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
         "/api/admin/grants/{id}",
         Some(Permission::GrantsReadAny),
     ),
+    (
+        "POST",
+        "/api/sessions/{id}/renew",
+        Some(Permission::GrantsCreate),
+    ),
+    (
+        "GET",
+        "/api/admin/sessions",
+        Some(Permission::SessionsManage),
+    ),
+    (
+        "GET",
+        "/api/admin/sessions/{id}",
+        Some(Permission::SessionsManage),
+    ),
+    (
+        "POST",
+        "/api/admin/sessions/{id}/end",
+        Some(Permission::SessionsManage),
+    ),
+    ("GET", "/api/admin/usage", Some(Permission::UsageRead)),
     ("GET", "/api/admin/audit", Some(Permission::AuditRead)),
     ("GET", "/api/admin/keys", Some(Permission::KeysManage)),
     ("POST", "/api/admin/keys", Some(Permission::KeysManage)),

@@ -1,0 +1,489 @@
+//! The frames of one direction.
+
+use super::{Judge, Judged, Sight, Sink};
+use crate::ws::{Close, Head, HeadError, MAX_HEAD, Opcode, mask_from, read_head};
+
+/// Bytes unmasked at a time to be looked at; on the stack.
+const UNMASK_BLOCK: usize = 1024;
+
+/// Which end the bytes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The client, whose frames are masked.
+    Client,
+    /// OpenAI, whose frames are not.
+    Upstream,
+}
+
+/// Why a connection can't go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// The frames are not WebSocket.
+    #[error("a frame broke the protocol: {0}")]
+    Protocol(&'static str),
+    /// A message that was passing turned into another; its end was not sent on.
+    #[error("a message broke its promise")]
+    Promise,
+}
+
+impl From<HeadError> for Violation {
+    fn from(error: HeadError) -> Self {
+        Self::Protocol(match error {
+            HeadError::Reserved => "a reserved bit is set",
+            HeadError::Opcode => "the opcode is unknown",
+            HeadError::Control => "a control frame is in pieces or too long",
+            HeadError::Length => "the length is not in its shortest form",
+        })
+    }
+}
+
+/// Gives the key of a mask.
+pub(crate) type Keys<'k> = &'k mut dyn FnMut() -> [u8; 4];
+
+/// Splices the frames of one direction.
+pub(crate) struct Splicer<J: Judge> {
+    side: Side,
+    hold_limit: usize,
+    head: [u8; MAX_HEAD],
+    head_used: u8,
+    frame: Option<Frame>,
+    message: Option<Box<Message<J::Scan>>>,
+    control: Vec<u8>,
+    closed: bool,
+    pub(crate) judge: J,
+}
+
+/// The frame whose payload comes next.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    head: Head,
+    done: u64,
+    /// Where its head begins in the input, while that is the input it came in.
+    starts: Option<usize>,
+}
+
+/// The message under way.
+struct Message<S> {
+    scan: S,
+    doing: Doing,
+    /// Unmasked bytes that wait for the decision, or are the copy.
+    held: Vec<u8>,
+    /// How many of these are of frames before this one.
+    of_earlier: usize,
+    /// Whether the copy grew too long.
+    cut: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Deciding,
+    Passing,
+    Watching,
+    Copying,
+    Holding,
+    Skipping,
+}
+
+impl Doing {
+    const fn passes(self) -> bool {
+        matches!(self, Self::Passing | Self::Watching | Self::Copying)
+    }
+}
+
+impl<J: Judge> Splicer<J> {
+    /// A direction from one side; holds messages of at most so many bytes.
+    pub(crate) fn new(side: Side, hold_limit: usize, judge: J) -> Self {
+        Self {
+            side,
+            hold_limit,
+            head: [0; MAX_HEAD],
+            head_used: 0,
+            frame: None,
+            message: None,
+            control: Vec::new(),
+            closed: false,
+            judge,
+        }
+    }
+
+    /// Whether the other side is between messages, so that an event of ours may
+    /// go there.
+    pub(crate) fn between_messages(&self) -> bool {
+        let passing = self.message.as_ref().is_some_and(|message| message.doing.passes());
+        !passing
+    }
+
+    /// Whether the other side is between frames, so that a close may go there.
+    pub(crate) fn between_frames(&self) -> bool {
+        self.between_messages() || self.frame.is_none()
+    }
+
+    /// Whether a close went through; nothing after it does.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Takes the next bytes of this direction.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation`]: the connection can't go on; what is in the sink is good.
+    pub(crate) fn take(
+        &mut self,
+        input: &[u8],
+        sink: &mut Sink,
+        keys: Keys<'_>,
+    ) -> Result<(), Violation> {
+        let mut at = 0;
+        while at < input.len() && !self.closed {
+            at = match self.frame {
+                None => self.begin_frame(input, at, sink, keys)?,
+                Some(frame) => self.take_payload(frame, input, at, sink, keys)?,
+            };
+        }
+        if let Some(frame) = &mut self.frame {
+            frame.starts = None;
+        }
+        Ok(())
+    }
+
+    fn begin_frame(
+        &mut self,
+        input: &[u8],
+        at: usize,
+        sink: &mut Sink,
+        keys: Keys<'_>,
+    ) -> Result<usize, Violation> {
+        let Some((head, starts, next)) = self.read_head(input, at)? else {
+            return Ok(input.len());
+        };
+        if head.mask.is_some() != (self.side == Side::Client) {
+            return Err(Violation::Protocol("a mask is missing or not wanted"));
+        }
+        let frame = Frame {
+            head,
+            done: 0,
+            starts,
+        };
+        self.begin_message(&frame)?;
+        sink.spoke |= !head.opcode.is_control();
+        self.frame = Some(frame);
+        let passes = self.message.as_ref().is_some_and(|message| message.doing.passes());
+        if passes && !head.opcode.is_control() {
+            match starts {
+                Some(starts) => sink.pass(starts..next),
+                None => sink.own(written(&head)),
+            }
+        }
+        if head.len == 0 {
+            return self.take_payload(frame, input, next, sink, keys);
+        }
+        Ok(next)
+    }
+
+    /// The head that begins here, where in the input it began, and where its
+    /// payload begins; none while bytes of it are missing.
+    fn read_head(
+        &mut self,
+        input: &[u8],
+        at: usize,
+    ) -> Result<Option<(Head, Option<usize>, usize)>, Violation> {
+        if self.head_used == 0
+            && let Some((head, size)) = read_head(&input[at..])?
+        {
+            return Ok(Some((head, Some(at), at + size)));
+        }
+        for (next, byte) in (at + 1..).zip(&input[at..]) {
+            let used = usize::from(self.head_used);
+            if let Some(place) = self.head.get_mut(used) {
+                *place = *byte;
+            }
+            self.head_used += 1;
+            if let Some((head, _)) = read_head(&self.head[..=used])? {
+                self.head_used = 0;
+                return Ok(Some((head, None, next)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn begin_message(&mut self, frame: &Frame) -> Result<(), Violation> {
+        match (frame.head.opcode, self.message.is_some()) {
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => self.control.clear(),
+            (Opcode::Continuation, true) => {}
+            (Opcode::Continuation, false) => {
+                return Err(Violation::Protocol("a continuation continues nothing"));
+            }
+            (Opcode::Text | Opcode::Binary, true) => {
+                return Err(Violation::Protocol("a message begins within another"));
+            }
+            (opcode, false) => {
+                let binary = opcode == Opcode::Binary;
+                self.message = Some(Box::new(Message {
+                    scan: J::Scan::default(),
+                    doing: if binary { Doing::Skipping } else { Doing::Deciding },
+                    held: Vec::new(),
+                    of_earlier: 0,
+                    cut: binary,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_payload(
+        &mut self,
+        mut frame: Frame,
+        input: &[u8],
+        at: usize,
+        sink: &mut Sink,
+        keys: Keys<'_>,
+    ) -> Result<usize, Violation> {
+        let left = usize::try_from(frame.head.len - frame.done).unwrap_or(usize::MAX);
+        let end = at + left.min(input.len() - at);
+        let here = Span {
+            input,
+            at,
+            end,
+            ends_frame: end - at == left,
+        };
+        if frame.head.opcode.is_control() {
+            append(&mut self.control, &frame, here.bytes());
+        } else {
+            self.take_data(&frame, &here, sink)?;
+        }
+        frame.done += (end - at) as u64;
+        self.frame = Some(frame);
+        if here.ends_frame {
+            self.frame = None;
+            self.end_frame(&frame, sink, keys)?;
+        }
+        Ok(end)
+    }
+
+    fn take_data(
+        &mut self,
+        frame: &Frame,
+        here: &Span<'_>,
+        sink: &mut Sink,
+    ) -> Result<(), Violation> {
+        let Some(mut message) = self.message.take() else {
+            return Ok(());
+        };
+        let taken = self.take_part(&mut message, frame, here, sink);
+        self.message = Some(message);
+        taken
+    }
+
+    fn take_part(
+        &mut self,
+        message: &mut Message<J::Scan>,
+        frame: &Frame,
+        here: &Span<'_>,
+        sink: &mut Sink,
+    ) -> Result<(), Violation> {
+        match message.doing {
+            Doing::Skipping => {}
+            Doing::Passing => sink.pass(here.at..here.end),
+            Doing::Copying => {
+                sink.pass(here.at..here.end);
+                self.copy(message, frame, here);
+            }
+            Doing::Watching => {
+                let sight = self.look(message, frame, here.bytes());
+                let ends = frame.head.fin && here.ends_frame;
+                if sight == Sight::Hold || (ends && !self.judge.kept(&mut message.scan)) {
+                    return Err(Violation::Promise);
+                }
+                sink.pass(here.at..here.end);
+            }
+            Doing::Holding => self.hold(message, frame, here, sink),
+            Doing::Deciding => self.decide(message, frame, here, sink),
+        }
+        Ok(())
+    }
+
+    fn decide(
+        &mut self,
+        message: &mut Message<J::Scan>,
+        frame: &Frame,
+        here: &Span<'_>,
+        sink: &mut Sink,
+    ) {
+        let ends = frame.head.fin && here.ends_frame;
+        let mut sight = self.look(message, frame, here.bytes());
+        if sight == Sight::PassWatched && ends && !self.judge.kept(&mut message.scan) {
+            sight = Sight::Hold;
+        }
+        message.doing = match sight {
+            Sight::Undecided => {
+                self.hold(message, frame, here, sink);
+                return;
+            }
+            Sight::Hold => {
+                message.doing = Doing::Holding;
+                self.hold(message, frame, here, sink);
+                return;
+            }
+            Sight::Pass => Doing::Passing,
+            Sight::PassWatched => Doing::Watching,
+            Sight::Copy => Doing::Copying,
+        };
+        release(message, frame, here, sink);
+        if message.doing == Doing::Copying {
+            self.copy(message, frame, here);
+        } else {
+            message.held = Vec::new();
+        }
+    }
+
+    fn look(&self, message: &mut Message<J::Scan>, frame: &Frame, bytes: &[u8]) -> Sight {
+        let Some(key) = frame.head.mask else {
+            return self.judge.look(&mut message.scan, bytes);
+        };
+        let mut block = [0; UNMASK_BLOCK];
+        let mut sight = Sight::Undecided;
+        let mut done = frame.done;
+        for masked in bytes.chunks(UNMASK_BLOCK) {
+            let plain = &mut block[..masked.len()];
+            plain.copy_from_slice(masked);
+            mask_from(plain, key, done);
+            done += masked.len() as u64;
+            sight = self.judge.look(&mut message.scan, plain);
+            if matches!(sight, Sight::Hold | Sight::Pass) {
+                return sight;
+            }
+        }
+        sight
+    }
+
+    fn hold(
+        &mut self,
+        message: &mut Message<J::Scan>,
+        frame: &Frame,
+        here: &Span<'_>,
+        sink: &mut Sink,
+    ) {
+        if message.held.len() + here.bytes().len() > self.hold_limit {
+            message.held = Vec::new();
+            message.doing = Doing::Skipping;
+            self.judge.skipped(false, sink);
+            return;
+        }
+        append(&mut message.held, frame, here.bytes());
+    }
+
+    fn copy(&self, message: &mut Message<J::Scan>, frame: &Frame, here: &Span<'_>) {
+        if message.cut || message.held.len() + here.bytes().len() > self.hold_limit {
+            message.cut = true;
+            message.held = Vec::new();
+            return;
+        }
+        append(&mut message.held, frame, here.bytes());
+    }
+
+    fn end_frame(
+        &mut self,
+        frame: &Frame,
+        sink: &mut Sink,
+        keys: Keys<'_>,
+    ) -> Result<(), Violation> {
+        if frame.head.opcode.is_control() {
+            return self.end_control(frame, sink);
+        }
+        let Some(mut message) = self.message.take() else {
+            return Ok(());
+        };
+        if !frame.head.fin {
+            message.of_earlier = message.held.len();
+            self.message = Some(message);
+            return Ok(());
+        }
+        match message.doing {
+            Doing::Passing | Doing::Watching => {}
+            Doing::Copying => {
+                let copy = (!message.cut).then_some(message.held);
+                self.judge.copied(copy, sink);
+            }
+            Doing::Skipping if message.cut => self.judge.skipped(true, sink),
+            Doing::Skipping => {}
+            Doing::Deciding | Doing::Holding => {
+                if let Judged::Forward(event) = self.judge.judge(message.held, sink) {
+                    let key = (self.side == Side::Client).then(keys);
+                    sink.own(Head::frame(true, Opcode::Text, key, &event));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn end_control(&mut self, frame: &Frame, sink: &mut Sink) -> Result<(), Violation> {
+        let Head { opcode, mask, .. } = frame.head;
+        if opcode == Opcode::Close {
+            let close = Close::read(&self.control)
+                .map_err(|()| Violation::Protocol("a close has no good code or reason"))?;
+            sink.closed = Some(close);
+            self.closed = true;
+        }
+        sink.own(Head::frame(true, opcode, mask, &self.control));
+        self.control = Vec::new();
+        Ok(())
+    }
+}
+
+/// A part of a frame's payload in the input.
+struct Span<'i> {
+    input: &'i [u8],
+    at: usize,
+    end: usize,
+    ends_frame: bool,
+}
+
+impl<'i> Span<'i> {
+    fn bytes(&self) -> &'i [u8] {
+        &self.input[self.at..self.end]
+    }
+}
+
+/// Sends on what waited for the decision, and the part that brought it.
+fn release<S>(message: &Message<S>, frame: &Frame, here: &Span<'_>, sink: &mut Sink) {
+    if message.held.is_empty()
+        && frame.head.opcode == Opcode::Text
+        && let Some(starts) = frame.starts
+    {
+        sink.pass(starts..here.end);
+        return;
+    }
+    let (earlier, own) = message.held.split_at(message.of_earlier);
+    let mut opcode = Opcode::Text;
+    if !earlier.is_empty() {
+        sink.own(Head::frame(false, opcode, frame.head.mask, earlier));
+        opcode = Opcode::Continuation;
+    }
+    let mut begun = written(&Head {
+        opcode,
+        ..frame.head
+    });
+    let payload = begun.len();
+    begun.extend_from_slice(own);
+    if let Some(key) = frame.head.mask {
+        mask_from(&mut begun[payload..], key, 0);
+    }
+    sink.own(begun);
+    sink.pass(here.at..here.end);
+}
+
+fn written(head: &Head) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(MAX_HEAD);
+    head.write(&mut bytes);
+    bytes
+}
+
+/// Adds a part of a frame's payload, unmasked.
+fn append(to: &mut Vec<u8>, frame: &Frame, bytes: &[u8]) {
+    let start = to.len();
+    to.extend_from_slice(bytes);
+    if let Some(key) = frame.head.mask {
+        mask_from(&mut to[start..], key, frame.done);
+    }
+}
