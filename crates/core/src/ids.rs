@@ -204,7 +204,7 @@ impl LiveId {
     /// Makes an id of 128 random bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("ls_{}", hex(&bits)).into_boxed_str())
+        Self(format!("ls_{}", hex(&bits)).into())
     }
 }
 

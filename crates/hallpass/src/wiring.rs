@@ -21,6 +21,7 @@ pub(crate) mod listener;
 pub(crate) mod observed;
 pub(crate) mod policy;
 pub(crate) mod private_file;
+pub(crate) mod relay;
 pub(crate) mod reload;
 pub(crate) mod reload_rules;
 pub(crate) mod server;

@@ -14,6 +14,7 @@ use hallpass_core::{
     pipeline::{Broker, Issued},
 };
 use hallpass_telemetry::Metrics;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     cross_origin::Origins,
@@ -21,6 +22,7 @@ use crate::{
     front_guard::FrontGuard,
     handlers::audit::TrailSearch,
     idempotency::Fingerprints,
+    relay::Relay,
     replay::Replays,
     serve::TrustedProxies,
 };
@@ -107,6 +109,8 @@ pub struct AppParts {
     pub health: Arc<dyn Health>,
     /// Finds records of the audit trail.
     pub trail: Arc<dyn TrailSearch>,
+    /// Relays sessions; none where nothing is relayed.
+    pub relay: Option<Relay>,
     /// The pages that may call from a browser.
     pub origins: Origins,
     /// How many mints may be under way.
@@ -133,6 +137,7 @@ struct Shared {
     door: Door,
     replays: Arc<Replays<Issued>>,
     fingerprints: Fingerprints,
+    sockets: TaskTracker,
 }
 
 impl App {
@@ -146,6 +151,7 @@ impl App {
             door,
             replays: Arc::new(replays),
             fingerprints: Fingerprints::new(),
+            sockets: TaskTracker::new(),
             parts,
             draining: AtomicBool::new(false),
             started,
@@ -157,9 +163,22 @@ impl App {
         self.0.draining.store(true, Ordering::SeqCst);
     }
 
-    /// Ends every live session and takes no more; how many there were.
-    pub fn end_sessions(&self) -> u64 {
-        self.broker().sessions().live.drain()
+    /// Ends every live session and takes no more; returns once each is recorded.
+    pub async fn end_sessions(&self) {
+        let ended = self.broker().sessions().live.drain();
+        if ended > 0 {
+            tracing::info!(sessions = ended, "stopping: live sessions are told to come back");
+        }
+        self.0.sockets.close();
+        self.0.sockets.wait().await;
+    }
+
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.0.parts.relay.as_ref()
+    }
+
+    pub(crate) fn sockets(&self) -> &TaskTracker {
+        &self.0.sockets
     }
 
     /// Writes what is still to be told about refused requests.

@@ -54,7 +54,8 @@ impl Origins {
         self.listed.iter().find(|listed| *listed == origin)
     }
 
-    fn trusts(&self, origin: &HeaderValue) -> bool {
+    /// Whether pages of an origin may call.
+    pub(crate) fn trusts(&self, origin: &HeaderValue) -> bool {
         self.listed.contains(origin) || self.own.contains(origin)
     }
 

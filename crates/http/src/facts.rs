@@ -22,11 +22,12 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 34] = [
+const ROUTES: [&str; 35] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
     "/api/setup/ai-sdk",
+    "/v1/realtime",
     "/api/client-secrets",
     "/api/client-secrets/{id}",
     "/api/client-secrets/{id}/refresh",

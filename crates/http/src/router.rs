@@ -14,6 +14,7 @@ use crate::{
         reports, revocations, revoke, sessions, setup, usage,
     },
     observe::observe,
+    relay,
 };
 
 /// The routes of the public listener.
@@ -29,6 +30,7 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(revoke::revoke_own))
         .routes(routes!(reports::report))
         .routes(routes!(sessions::renew_session))
+        .routes(routes!(relay::relay_session))
         .merge(probe_routes())
         .routes(routes!(docs::openapi))
         .routes(routes!(docs::errors))

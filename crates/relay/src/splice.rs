@@ -7,9 +7,9 @@
 mod sink;
 mod splicer;
 
-pub use sink::{Found, Part, Sink};
+pub(crate) use sink::{Found, Part, Sink};
 pub(crate) use splicer::{Side, Splicer};
-pub use splicer::Violation;
+pub(crate) use splicer::Violation;
 
 /// What is known of a message after some of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

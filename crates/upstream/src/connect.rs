@@ -46,19 +46,33 @@ pub(crate) struct Connector {
 impl Connector {
     /// A connector with this TLS configuration and time limit.
     pub(crate) fn new(tls: ClientConfig, limit: Duration) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(TCP_KEEPALIVE));
-        tcp.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .wrap_connector(tcp);
+            .wrap_connector(tcp());
         Self { https, limit }
     }
+
+    /// The same for WebSockets, which begin as HTTP/1.
+    pub(crate) fn for_sockets(tls: ClientConfig, limit: Duration) -> Self {
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp());
+        Self { https, limit }
+    }
+}
+
+fn tcp() -> HttpConnector<Resolver> {
+    let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(TCP_KEEPALIVE));
+    tcp.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
+    tcp
 }
 
 impl Service<Uri> for Connector {

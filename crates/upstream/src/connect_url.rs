@@ -40,6 +40,17 @@ impl ConnectUrl {
     }
 }
 
+impl ConnectUrl {
+    /// The address of a call's sideband.
+    pub(crate) fn of_call(&self, id: &str) -> String {
+        let mut url = format!("{}?call_id=", self.realtime);
+        for byte in id.bytes() {
+            push_encoded(&mut url, byte);
+        }
+        url
+    }
+}
+
 /// Percent-encodes everything but RFC 3986's unreserved characters.
 fn push_encoded(url: &mut String, byte: u8) {
     if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

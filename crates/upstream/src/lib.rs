@@ -16,6 +16,7 @@ mod budget;
 mod choice;
 mod connect;
 mod connect_url;
+mod dial;
 mod envelope;
 mod exchange;
 mod failure;
@@ -36,6 +37,7 @@ mod window;
 
 pub use breaker::{BreakerSettings, BreakerState};
 pub use choice::MAX_TARGETS;
+pub use dial::{DialFailure, DialOrder, DialQuery, Dialled, Frames};
 pub use observer::{BreakerChange, PoolObserver, Unobserved};
 pub use openai::OpenAi;
 pub use pool::{Pool, PoolParts};

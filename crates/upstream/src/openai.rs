@@ -28,6 +28,7 @@ use crate::{
     body::{self, Outgoing, Sent},
     connect::{ConnectFailure, Connector, find},
     connect_url::ConnectUrl,
+    dial::SocketWay,
     envelope,
     exchange::Exchange,
     failure::Failure,
@@ -62,6 +63,7 @@ pub struct OpenAi {
     client: Client<Connector, Outgoing>,
     template: Template,
     connect_url: ConnectUrl,
+    sockets: SocketWay,
     name: Arc<str>,
     key: SecretString,
     response_limit: usize,
@@ -80,16 +82,24 @@ impl OpenAi {
             "https" => tls::trusted_roots(settings.extra_roots_pem.as_deref())?,
             _ => RootCertStore::empty(),
         };
-        let connector = Connector::new(tls::client_config(roots)?, settings.connect_timeout);
+        let tls = tls::client_config(roots)?;
+        let sockets = Connector::for_sockets(tls.clone(), settings.connect_timeout);
+        let connector = Connector::new(tls, settings.connect_timeout);
         Ok(Self {
             client: pooled(connector),
             template: Template::new(&settings)?,
             connect_url: ConnectUrl::new(&settings.base_url),
+            sockets: SocketWay::new(&settings, sockets)?,
             name: settings.name,
             key: settings.api_key,
             response_limit: settings.response_limit,
             clock,
         })
+    }
+
+    /// The way to its WebSockets.
+    pub(crate) const fn sockets(&self) -> &SocketWay {
+        &self.sockets
     }
 
     async fn ask(

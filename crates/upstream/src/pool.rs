@@ -85,6 +85,16 @@ impl<E> Pool<E> {
         self.targets.store(Arc::new(new.collect()));
     }
 
+    /// The targets in force.
+    pub(crate) fn targets(&self) -> Vec<Arc<Target<E>>> {
+        self.targets.load().to_vec()
+    }
+
+    /// Where chance comes from.
+    pub(crate) const fn random(&self) -> &Random {
+        &self.around.random
+    }
+
     /// How each target is, in the order of the configuration.
     #[must_use]
     pub fn status(&self) -> Vec<TargetStatus> {

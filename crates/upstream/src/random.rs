@@ -12,6 +12,11 @@ impl Random {
         Self(Arc::new(draw))
     }
 
+    /// Sixty-four bits.
+    pub(crate) fn bits(&self) -> u64 {
+        (self.0)()
+    }
+
     /// A number from 0 up to, and without, `limit`; 0 where that is 0.
     pub(crate) fn below(&self, limit: u64) -> u64 {
         let wide = u128::from((self.0)()) * u128::from(limit);

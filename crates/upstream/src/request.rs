@@ -38,19 +38,12 @@ impl Template {
         let base = settings.base_url.as_str().trim_end_matches('/');
         let uri = format!("{base}/realtime/client_secrets").parse()?;
         let json = HeaderValue::from_static("application/json");
-        let mut headers = vec![
-            credential(settings)?,
+        let mut headers = identity(settings)?;
+        headers.extend([
             (CONTENT_TYPE, json.clone()),
             (ACCEPT, json),
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-            (USER_AGENT, value("user_agent", &settings.user_agent)?),
-        ];
-        if let Some(text) = &settings.organization {
-            headers.push((ORGANIZATION, value("organization", text)?));
-        }
-        if let Some(text) = &settings.project {
-            headers.push((PROJECT, value("project", text)?));
-        }
+        ]);
         Ok(Self { uri, headers })
     }
 
@@ -71,6 +64,23 @@ impl Template {
         *request.headers_mut() = headers;
         Ok(request)
     }
+}
+
+/// The headers that say who we are, on requests of any kind.
+pub(crate) fn identity(
+    settings: &UpstreamSettings,
+) -> Result<Vec<(HeaderName, HeaderValue)>, SettingsError> {
+    let mut headers = vec![
+        credential(settings)?,
+        (USER_AGENT, value("user_agent", &settings.user_agent)?),
+    ];
+    if let Some(text) = &settings.organization {
+        headers.push((ORGANIZATION, value("organization", text)?));
+    }
+    if let Some(text) = &settings.project {
+        headers.push((PROJECT, value("project", text)?));
+    }
+    Ok(headers)
 }
 
 /// The header that says who we are.

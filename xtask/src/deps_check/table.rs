@@ -64,6 +64,12 @@ pub(super) const ROWS: &[Row] = &[
         why: "an adapter sees the core and no other adapter",
     },
     Row {
+        package: "hallpass-relay",
+        may_use: CORE,
+        tests_may_use: TESTKIT,
+        why: "an adapter sees the core and no other adapter",
+    },
+    Row {
         package: "hallpass-audit",
         may_use: CORE,
         tests_may_use: TESTKIT,
@@ -87,6 +93,7 @@ pub(super) const ROWS: &[Row] = &[
             "hallpass-core",
             "hallpass-api",
             "hallpass-auth",
+            "hallpass-relay",
             "hallpass-telemetry",
         ],
         tests_may_use: &["hallpass-testkit", "hallpass-store-memory"],
@@ -101,6 +108,7 @@ pub(super) const ROWS: &[Row] = &[
             "hallpass-auth",
             "hallpass-config",
             "hallpass-http",
+            "hallpass-relay",
             "hallpass-sim",
             "hallpass-store-memory",
             "hallpass-store-sqlite",

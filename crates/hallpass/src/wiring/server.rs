@@ -32,7 +32,7 @@ use super::{
     listener::{self, Listener},
     observed::{self, ObservedMinter, PoolTold},
     policy,
-    sessions,
+    relay, sessions,
     reload::{Again, Reloader},
     trail, upstream,
 };
@@ -42,6 +42,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How often the certificate's files are looked at.
 const TLS_WATCH: Duration = Duration::from_secs(5);
+
+/// How long live sessions may take to be told.
+const SESSIONS_END: Duration = Duration::from_secs(5);
 
 /// What `hallpass dev` serves beside the public and the admin listener.
 #[derive(Default)]
@@ -190,6 +193,7 @@ impl Server {
             broker,
             guard,
             keys: Arc::new(issuer),
+            relay: Some(relay::relay(config, pool.clone())?),
             metrics,
             health: Arc::new(observed::Parts { pool, grants }),
             trail: Arc::new(trail::Reading::of(&config.audit.dir)),
@@ -272,7 +276,11 @@ impl Server {
         }
         tracing::info!("stopping: finishing what is under way");
         // Relayed sessions are told to come back; they are connections, too.
-        self.app.end_sessions();
+        tokio::select! {
+            () = self.app.end_sessions() => {}
+            () = tokio::time::sleep(SESSIONS_END) => {}
+            () = stopping.hard.cancelled() => {}
+        }
         closing.soft.cancel();
         serving.wait().await;
         self.app.flush().await;

@@ -141,6 +141,7 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
         "/api/admin/interviews/{session_id}/end",
         Some(Permission::InterviewsManage),
     ),
+    ("GET", "/v1/realtime", None),
     ("GET", "/livez", None),
     ("GET", "/readyz", None),
     ("GET", "/health", None),

@@ -83,6 +83,7 @@ impl Service {
             metrics: Arc::new(Metrics::new("1.2.3")),
             health: Arc::new(NothingYet),
             trail: Arc::new(TenRecords),
+            relay: None,
             origins: Origins::new([LISTED], [OWN]).unwrap(),
             capacity: Capacity::default(),
             idempotency: Duration::from_secs(30),

@@ -14,8 +14,11 @@ enum Access {
     Open,
     /// Callers with a permission.
     Guarded,
+    /// Whoever brings a client secret to a WebSocket, and learns of a refusal
+    /// there.
+    Socket,
 }
-use Access::{Guarded, Open};
+use Access::{Guarded, Open, Socket};
 
 /// One row for each operation there is; a new one needs a new row.
 const ROWS: &[(&str, &str, Access)] = &[
@@ -34,6 +37,7 @@ const ROWS: &[(&str, &str, Access)] = &[
     ("GET", "/api/admin/revocations", Guarded),
     ("POST", "/api/admin/revocations", Guarded),
     ("POST", "/api/admin/revocations/{id}/lift", Guarded),
+    ("GET", "/v1/realtime", Socket),
     ("POST", "/api/sessions/{id}/renew", Guarded),
     ("GET", "/api/admin/sessions", Guarded),
     ("GET", "/api/admin/sessions/{id}", Guarded),
@@ -188,6 +192,14 @@ async fn an_open_operation_answers_without_a_credential() {
     for operation in rows(|access| access == Open) {
         let answer = operation.ask(&Service::new(), None).await;
         assert_eq!(answer.status, 200, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_is_nothing_without_an_upgrade() {
+    for operation in rows(|access| access == Socket) {
+        let answer = operation.ask(&Service::new(), None).await;
+        assert_eq!(answer.status, 400, "{operation}");
     }
 }
 

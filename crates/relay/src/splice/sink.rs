@@ -6,7 +6,7 @@ use crate::ws::Close;
 
 /// A piece of what goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// These bytes of the input, as they are.
     Input(Range<usize>),
     /// These bytes.
@@ -15,7 +15,7 @@ pub enum Part {
 
 /// What comes of some bytes of a direction.
 #[derive(Debug, Default)]
-pub struct Sink {
+pub(crate) struct Sink {
     /// To the other end, in order.
     pub onward: Vec<Part>,
     /// Events to the end the bytes came from.
@@ -30,7 +30,7 @@ pub struct Sink {
 
 /// Something a judge found in an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// Usage, priced.
     Usage(hallpass_core::usage::Reading),
     /// An event was refused, for this reason.
@@ -61,7 +61,7 @@ impl Sink {
 
     /// What goes on, as one.
     #[must_use]
-    pub fn joined(&self, input: &[u8]) -> Vec<u8> {
+    pub(crate) fn joined(&self, input: &[u8]) -> Vec<u8> {
         let mut all = Vec::new();
         for part in &self.onward {
             match part {

@@ -8,7 +8,7 @@ const UNMASK_BLOCK: usize = 1024;
 
 /// Which end the bytes come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// The client, whose frames are masked.
     Client,
     /// OpenAI, whose frames are not.
@@ -17,7 +17,7 @@ pub enum Side {
 
 /// Why a connection can't go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Violation {
+pub(crate) enum Violation {
     /// The frames are not WebSocket.
     #[error("a frame broke the protocol: {0}")]
     Protocol(&'static str),

@@ -1,0 +1,177 @@
+//! `GET /v1/realtime`: who is let in, and the socket that is then carried.
+
+mod admission;
+mod handshake;
+mod reject;
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use hallpass_api::openai::Envelope;
+use hallpass_core::{
+    code::Code, live::EndReason, pipeline::Opened, refusal::Refusal, request::RequestFacts,
+};
+use hallpass_relay::{Carried, Conduit, Pipe, carry};
+use http::{HeaderValue, StatusCode, header};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+
+use crate::{
+    answer::{ErrorShape, refused},
+    app::App,
+    serve::Transport,
+};
+use admission::{Admitted, admit};
+use reject::Rejection;
+
+/// A WebSocket to OpenAI, after its 101.
+pub struct DialledSocket {
+    /// The connection.
+    pub pipe: Box<dyn Pipe>,
+    /// Bytes that came behind the answer.
+    pub ahead: Vec<u8>,
+}
+
+/// Opens the other half of a relayed session.
+#[async_trait]
+pub trait Dialler: Send + Sync {
+    /// Dials OpenAI for a session; the error is for the operator.
+    async fn dial(&self, opened: &Opened) -> Result<DialledSocket, String>;
+}
+
+/// What relaying needs.
+#[derive(Clone)]
+pub struct Relay {
+    /// Opens the other half.
+    pub dialler: Arc<dyn Dialler>,
+    /// What all sessions share.
+    pub carried: Carried,
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Relay(…)")
+    }
+}
+
+/// Relay a realtime session
+///
+/// A WebSocket, opened with a client secret of mode `relay`: by the
+/// subprotocols `realtime, openai-insecure-api-key.<secret>`, or as a bearer
+/// token. As OpenAI does, it answers 101 first and refuses then, by an `error`
+/// event and a close, which a browser can read.
+#[utoipa::path(
+    get,
+    path = "/v1/realtime",
+    operation_id = "relay_session",
+    tag = "drop-in",
+    params(("model" = Option<String>, Query, description = "The profile's model, or none")),
+    responses(
+        (status = 101, description = "A WebSocket"),
+        (status = 400, description = "Not a WebSocket's request", body = Envelope<'static>),
+        (status = 404, description = "Sidebands are not offered", body = Envelope<'static>),
+        (status = 500, description = "A defect of the server", body = Envelope<'static>),
+    ),
+)]
+pub(crate) async fn relay_session(
+    State(app): State<App>,
+    Extension(facts): Extension<Arc<RequestFacts>>,
+    request: Request,
+) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let key = match handshake::key(&parts) {
+        Ok(key) => key,
+        Err(refusal) => return refused(ErrorShape::OpenAi, refusal, &facts.id, None),
+    };
+    let (Some(relay), Some(upgrade)) = (
+        app.relay().cloned(),
+        parts.extensions.remove::<OnUpgrade>(),
+    ) else {
+        let text = "This server does not relay sessions.";
+        let refusal = Refusal::new(Code::NotFound, text);
+        return refused(ErrorShape::OpenAi, refusal, &facts.id, None);
+    };
+    if handshake::query(&parts, "call_id").is_some() {
+        let text = "No session found for the provided call_id.";
+        let refusal = Refusal::new(Code::NotFound, text);
+        return refused(ErrorShape::OpenAi, refusal, &facts.id, None);
+    }
+    let offered = handshake::protocols(&parts.headers);
+    let admitted = admit(&app, &facts, &parts, &offered).await;
+    app.sockets().spawn(async move {
+        // A client that goes away before the 101 leaves nothing to do here.
+        if let Ok(upgraded) = upgrade.await {
+            serve(upgraded, admitted, relay).await;
+        }
+    });
+    switching(&key, offered.iter().any(|offer| offer == "realtime"))
+}
+
+/// The answer that makes a WebSocket of the connection.
+fn switching(key: &str, realtime: bool) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&handshake::accept(key)) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if realtime {
+        let realtime = HeaderValue::from_static("realtime");
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, realtime);
+    }
+    response
+}
+
+async fn serve(upgraded: Upgraded, admitted: Result<Admitted, Rejection>, relay: Relay) {
+    let (client, ahead) = bare(upgraded);
+    let Admitted {
+        opened,
+        hallpass_events,
+    } = match admitted {
+        Ok(admitted) => admitted,
+        Err(rejection) => return rejection.tell(client).await,
+    };
+    let dialled = tokio::select! {
+        dialled = relay.dialler.dial(&opened) => dialled,
+        reason = opened.live().ended() => {
+            Rejection::ended(reason).tell(client).await;
+            return opened.close(reason, Vec::new()).await;
+        }
+    };
+    match dialled {
+        Ok(upstream) => {
+            let conduit = Conduit {
+                opened,
+                client,
+                client_ahead: ahead,
+                upstream: upstream.pipe,
+                upstream_ahead: upstream.ahead,
+                hallpass_events,
+            };
+            let ended = carry(conduit, relay.carried).await;
+            tracing::debug!(reason = %ended.reason, "a relayed session ended");
+        }
+        Err(cause) => {
+            tracing::warn!(%cause, "OpenAI gave no WebSocket for a relayed session");
+            let reason = EndReason::UpstreamUnreachable;
+            Rejection::ended(reason).tell(client).await;
+            opened.close(reason, vec![("cause", cause)]).await;
+        }
+    }
+}
+
+/// The connection without what HTTP kept around it.
+fn bare(upgraded: Upgraded) -> (Box<dyn Pipe>, Vec<u8>) {
+    match upgraded.downcast::<TokioIo<Transport>>() {
+        Ok(parts) => (Box::new(parts.io.into_inner()), parts.read_buf.to_vec()),
+        Err(other) => (Box::new(TokioIo::new(other)), Vec::new()),
+    }
+}
