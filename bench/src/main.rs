@@ -17,6 +17,7 @@ mod machine;
 mod mint;
 mod peers;
 mod process;
+mod relay;
 mod report;
 mod upstream;
 mod users;
@@ -39,6 +40,8 @@ struct Cli {
 enum Command {
     /// Mint client secrets in a closed loop, peer after peer
     Mint(mint::Args),
+    /// Relay WebSocket sessions, relay after relay
+    Relay(relay::Args),
     /// The bare axum + hyper forwarder, one of the peers
     #[command(hide = true)]
     Forwarder(forwarder::Args),
@@ -62,6 +65,10 @@ fn perform(command: Command) -> Result<()> {
         .build()?;
     match command {
         Command::Mint(args) => runtime.block_on(mint::mint(&args)),
+        Command::Relay(args) => {
+            let local = tokio::task::LocalSet::new();
+            runtime.block_on(local.run_until(relay::relay(&args)))
+        }
         Command::Forwarder(args) => runtime.block_on(forwarder::serve(args)),
     }
 }

@@ -2,7 +2,7 @@
 mod express;
 mod forwarder;
 mod hallpass;
-mod nginx;
+pub(crate) mod nginx;
 
 use std::{
     fs,
@@ -194,7 +194,7 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 /// The output of a short command, both streams, trimmed.
-fn said(command: &mut Command) -> Result<String> {
+pub(crate) fn said(command: &mut Command) -> Result<String> {
     let program = command.get_program().display().to_string();
     let output = command
         .output()

@@ -107,6 +107,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     /// Largest resident memory, summed over the processes.
     pub(crate) peak_memory_bytes: u64,
+    /// Resident memory now, summed over the processes.
+    pub(crate) memory_bytes: u64,
 }
 
 impl Usage {
@@ -126,7 +128,8 @@ impl Usage {
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         Ok(Self {
             cpu: Duration::from_secs_f64(ticks as f64 / per_second),
-            peak_memory_bytes: processes.iter().map(|(pid, _)| peak_memory(*pid)).sum(),
+            peak_memory_bytes: processes.iter().map(|(pid, _)| memory(*pid, "VmHWM:")).sum(),
+            memory_bytes: processes.iter().map(|(pid, _)| memory(*pid, "VmRSS:")).sum(),
         })
     }
 }
@@ -184,15 +187,13 @@ fn tree(root: u32, stats: &HashMap<u32, Stat>) -> Vec<(u32, Stat)> {
     found
 }
 
-fn peak_memory(pid: u32) -> u64 {
+fn memory(pid: u32, row: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    parse_peak(&status).unwrap_or(0)
+    parse_memory(&status, row).unwrap_or(0)
 }
 
-fn parse_peak(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn parse_memory(status: &str, row: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(row))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -229,10 +230,10 @@ mod tests {
     #[test]
     fn peak_memory_is_read_in_bytes() {
         assert_eq!(
-            parse_peak("Name:\tx\nVmHWM:\t    2048 kB\n"),
+            parse_memory("Name:\tx\nVmHWM:\t    2048 kB\n", "VmHWM:"),
             Some(2 * 1024 * 1024)
         );
-        assert_eq!(parse_peak("Name:\tx\n"), None);
+        assert_eq!(parse_memory("Name:\tx\n", "VmHWM:"), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use super::{OPENAI_BODY, Recipe, Setting, free_address, said, text};
 
 /// Installs nginx where it is missing and may be installed.
-pub(super) fn prepare() -> Result<String> {
+pub(crate) fn prepare() -> Result<String> {
     if let Ok(version) = version() {
         return Ok(version);
     }
@@ -55,7 +55,7 @@ pub(super) fn recipe(setting: &Setting, folder: &Path) -> Result<Recipe> {
 }
 
 /// As root, workers would change to a user who cannot write here.
-fn user() -> &'static str {
+pub(crate) fn user() -> &'static str {
     let root = said(Command::new("id").arg("-u")).is_ok_and(|id| id == "0");
     if root { "user root;" } else { "" }
 }

@@ -174,4 +174,4 @@ pub fn error_event(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

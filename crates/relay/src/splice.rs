@@ -55,3 +55,6 @@ pub(crate) trait Judge {
     /// A message is too long to be held, or of bytes: it is skipped.
     fn skipped(&mut self, binary: bool, sink: &mut Sink);
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,7 @@ mod limits;
 mod login;
 mod refused_settings;
 mod security_page;
+mod relay;
 mod serve_drain;
 mod serve_tls;
 mod support;

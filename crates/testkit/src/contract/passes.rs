@@ -40,12 +40,14 @@ fn pass(number: u8, ends: i64) -> PassRecord {
     }
 }
 
+/// A kept pass is found as it was.
 pub async fn a_kept_pass_is_found_as_it_was(passes: &Arc<dyn Passes>) {
     let kept = pass(1, 60);
     passes.keep(&kept).await.unwrap();
     assert_eq!(passes.find(&kept.grant).await.unwrap(), Some(kept));
 }
 
+/// A pass is spent once.
 pub async fn a_pass_is_spent_once(passes: &Arc<dyn Passes>) {
     let kept = pass(1, 60);
     passes.keep(&kept).await.unwrap();
@@ -56,12 +58,14 @@ pub async fn a_pass_is_spent_once(passes: &Arc<dyn Passes>) {
     assert!(passes.find(&kept.grant).await.unwrap().is_some());
 }
 
+/// An unknown pass is no pass.
 pub async fn an_unknown_pass_is_no_pass(passes: &Arc<dyn Passes>) {
     let unknown = pass(9, 60).grant;
     assert_eq!(passes.find(&unknown).await.unwrap(), None);
     assert_eq!(passes.spend(&unknown).await.unwrap(), Spent::Unknown);
 }
 
+/// Many at once spend it once.
 pub async fn many_at_once_spend_it_once(passes: &Arc<dyn Passes>) {
     let kept = pass(1, 60);
     passes.keep(&kept).await.unwrap();
@@ -78,6 +82,7 @@ pub async fn many_at_once_spend_it_once(passes: &Arc<dyn Passes>) {
     assert_eq!(first, 1);
 }
 
+/// What is over is forgotten.
 pub async fn what_is_over_is_forgotten(passes: &Arc<dyn Passes>) {
     let (old, new) = (pass(1, 10), pass(2, 100));
     passes.keep(&old).await.unwrap();

@@ -71,6 +71,7 @@ fn subject(name: &str) -> Account {
     Account::Subject(Subject::new(name).unwrap())
 }
 
+/// What is added is spent at once.
 pub async fn what_is_added_is_spent_at_once(ledger: &Arc<dyn UsageLedger>) {
     let key = key(0, "ls_1", "a", "m");
     ledger.add(&key, &used(5));
@@ -81,6 +82,7 @@ pub async fn what_is_added_is_spent_at_once(ledger: &Arc<dyn UsageLedger>) {
     assert!(ledger.spent(&subject("b"), key.day).is_empty());
 }
 
+/// What a page reports is kept apart.
 pub async fn what_a_page_reports_is_kept_apart(ledger: &Arc<dyn UsageLedger>) {
     let measured = key(0, "ls_1", "a", "m");
     let reported = UsageKey {
@@ -95,6 +97,7 @@ pub async fn what_a_page_reports_is_kept_apart(ledger: &Arc<dyn UsageLedger>) {
     assert_eq!(sources, [Source::Measured, Source::Reported]);
 }
 
+/// Totals agree however they are grouped.
 pub async fn totals_agree_however_they_are_grouped(ledger: &Arc<dyn UsageLedger>) {
     ledger.add(&key(0, "ls_1", "a", "m"), &used(1));
     ledger.add(&key(0, "ls_1", "a", "asr"), &used(2));
@@ -116,6 +119,7 @@ pub async fn totals_agree_however_they_are_grouped(ledger: &Arc<dyn UsageLedger>
     assert_eq!(groups(Grouping::Role).await, [row("candidate", 3, 15)]);
 }
 
+/// Another day is another sum.
 pub async fn another_day_is_another_sum(ledger: &Arc<dyn UsageLedger>) {
     let (today, tomorrow) = (key(0, "ls_1", "a", "m"), key(1, "ls_1", "a", "m"));
     ledger.add(&today, &used(5));
@@ -129,6 +133,7 @@ pub async fn another_day_is_another_sum(ledger: &Arc<dyn UsageLedger>) {
     assert_eq!(totals[0].usage, used(5));
 }
 
+/// Old days are forgotten.
 pub async fn old_days_are_forgotten(ledger: &Arc<dyn UsageLedger>) {
     let (old, new) = (key(0, "ls_1", "a", "m"), key(5, "ls_2", "a", "m"));
     ledger.add(&old, &used(5));
