@@ -128,8 +128,14 @@ impl Usage {
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         Ok(Self {
             cpu: Duration::from_secs_f64(ticks as f64 / per_second),
-            peak_memory_bytes: processes.iter().map(|(pid, _)| memory(*pid, "VmHWM:")).sum(),
-            memory_bytes: processes.iter().map(|(pid, _)| memory(*pid, "VmRSS:")).sum(),
+            peak_memory_bytes: processes
+                .iter()
+                .map(|(pid, _)| memory(*pid, "VmHWM:"))
+                .sum(),
+            memory_bytes: processes
+                .iter()
+                .map(|(pid, _)| memory(*pid, "VmRSS:"))
+                .sum(),
         })
     }
 }

@@ -32,7 +32,11 @@ use upstream::Upstream;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Relays to measure; `direct` is none
-    #[arg(long, value_delimiter = ',', default_value = "direct,hallpass,nginx,ws")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "direct,hallpass,nginx,ws"
+    )]
     only: Vec<Peer>,
     /// Rounds; every figure is the median over them
     #[arg(long, default_value = "3")]
@@ -119,7 +123,10 @@ async fn measure(args: &Args) -> Result<Report> {
         hallpass: args.hallpass()?,
         folder: folder.path().to_owned(),
     };
-    let versions = args.only.iter().map(|peer| Ok((*peer, peers::prepare(*peer, &setting)?)));
+    let versions = args
+        .only
+        .iter()
+        .map(|peer| Ok((*peer, peers::prepare(*peer, &setting)?)));
     let versions: Vec<(Peer, String)> = versions.collect::<Result<_>>()?;
     let mut report = Report {
         date: today(),

@@ -70,7 +70,9 @@ pub(super) struct Running {
 impl Running {
     /// What it used since it began.
     pub(super) fn usage(&self) -> Result<Usage> {
-        self.server.as_ref().map_or_else(|| Ok(Usage::default()), Server::usage)
+        self.server
+            .as_ref()
+            .map_or_else(|| Ok(Usage::default()), Server::usage)
     }
 
     pub(super) fn stop(&mut self) -> Result<()> {
@@ -103,7 +105,9 @@ fn ws_version() -> Result<String> {
         said(npm.current_dir(&folder))?;
     }
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(manifest)?)?;
-    let version = manifest["version"].as_str().context("ws names no version")?;
+    let version = manifest["version"]
+        .as_str()
+        .context("ws names no version")?;
     Ok(format!("ws {version} on Node {node}"))
 }
 
@@ -127,7 +131,9 @@ pub(super) async fn start(peer: Peer, setting: &Setting, run: &Path) -> Result<R
     let mut server = Server::start(&command, setting.core, &log)?;
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(20) {
-        server.check_alive().with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
+        server
+            .check_alive()
+            .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
         if tokio::net::TcpStream::connect(address).await.is_ok() {
             return Ok(Running {
                 peer,
@@ -150,7 +156,10 @@ fn ws(setting: &Setting, address: SocketAddr) -> Command {
         .arg(ws_folder().join("relay.mjs"))
         .env("NODE_ENV", "production")
         .env("PORT", address.port().to_string())
-        .env("UPSTREAM", format!("ws://{}/v1/realtime?model=plain", setting.upstream))
+        .env(
+            "UPSTREAM",
+            format!("ws://{}/v1/realtime?model=plain", setting.upstream),
+        )
         .env("OPENAI_API_KEY", &setting.key);
     command
 }
@@ -198,7 +207,11 @@ http {{
 }
 
 fn hallpass(setting: &Setting, run: &Path, address: SocketAddr) -> Result<Command> {
-    ensure!(setting.hallpass.is_file(), "{} is missing", setting.hallpass.display());
+    ensure!(
+        setting.hallpass.is_file(),
+        "{} is missing",
+        setting.hallpass.display()
+    );
     let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let (file, data) = (run.join("hallpass.toml"), run.join("data"));
     fs::create_dir_all(&data)?;

@@ -21,7 +21,11 @@ pub(super) fn placed(text: &str, report: &Report) -> String {
 /// The whole report.
 pub(super) fn render(report: &Report) -> String {
     let mut text = setting(report);
-    let mut levels: Vec<usize> = report.samples.iter().map(|sample| sample.sessions).collect();
+    let mut levels: Vec<usize> = report
+        .samples
+        .iter()
+        .map(|sample| sample.sessions)
+        .collect();
     levels.sort_unstable();
     levels.dedup();
     for level in levels {
@@ -80,7 +84,9 @@ fn level_table(text: &mut String, report: &Report, level: usize) {
 }
 
 fn idle_table(text: &mut String, report: &Report) {
-    let Some(first) = report.idle.first() else { return };
+    let Some(first) = report.idle.first() else {
+        return;
+    };
     let _ = write!(
         text,
         "\n**{} sessions that say nothing**\n\n| relay | KiB a session |\n| --- | --- |\n",

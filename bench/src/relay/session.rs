@@ -100,7 +100,12 @@ pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<
     let mask = if first[1] & 0x80 == 0 { 0 } else { 4 };
     let mut payload = vec![0; usize::try_from(len)? + mask];
     reader.read_exact(&mut payload).await?;
-    ensure!(first[0] == 0x81, "a frame that is no text: {:x?} {}", first, String::from_utf8_lossy(&payload));
+    ensure!(
+        first[0] == 0x81,
+        "a frame that is no text: {:x?} {}",
+        first,
+        String::from_utf8_lossy(&payload)
+    );
     Ok(payload)
 }
 
@@ -128,7 +133,11 @@ struct Shared {
 
 impl Fleet {
     /// Connects sessions, a few at a time, until each has its session.
-    pub(super) async fn connect(running: &Running, setting: &Setting, count: usize) -> Result<Self> {
+    pub(super) async fn connect(
+        running: &Running,
+        setting: &Setting,
+        count: usize,
+    ) -> Result<Self> {
         let shared = Rc::new(Shared {
             counts: Cell::new(false),
             arrived: Cell::new(0),
@@ -141,7 +150,9 @@ impl Fleet {
         };
         for number in 0..count {
             let token = &setting.tokens[number % setting.tokens.len()];
-            let stream = open(running, token).await.with_context(|| format!("session {number}"))?;
+            let stream = open(running, token)
+                .await
+                .with_context(|| format!("session {number}"))?;
             let (reader, writer) = stream.into_split();
             fleet.writers.borrow_mut().push(writer);
             let task = spawn_local(receive(reader, fleet.shared.clone()));
@@ -174,7 +185,10 @@ impl Fleet {
     /// What arrived since, and how long each took.
     pub(super) fn end(&self) -> (u64, Histogram<u64>) {
         self.shared.counts.set(false);
-        (self.shared.arrived.get(), self.shared.latency.borrow().clone())
+        (
+            self.shared.arrived.get(),
+            self.shared.latency.borrow().clone(),
+        )
     }
 }
 

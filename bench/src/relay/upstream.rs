@@ -1,10 +1,5 @@
 //! A simulated OpenAI that takes any number of sessions and counts frames.
-use std::{
-    cell::Cell,
-    net::SocketAddr,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
 use anyhow::Result;
 use aws_lc_rs::digest;
@@ -80,7 +75,9 @@ async fn carry(mut stream: TcpStream, number: u64, shared: &Rc<Shared>) -> Resul
         let mut lines = head.lines();
         lines.find_map(|line| {
             let (found, value) = line.split_once(':')?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            found
+                .eq_ignore_ascii_case(name)
+                .then(|| value.trim().to_owned())
         })
     };
     let accept = accept(&header("sec-websocket-key").unwrap_or_default());
@@ -88,12 +85,16 @@ async fn carry(mut stream: TcpStream, number: u64, shared: &Rc<Shared>) -> Resul
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
     );
     stream.write_all(answer.as_bytes()).await?;
-    stream.write_all(&session::frame(session::CREATED, None)).await?;
+    stream
+        .write_all(&session::frame(session::CREATED, None))
+        .await?;
     let (mut reader, mut writer) = stream.into_split();
     // Hallpass sends the profile first, and its client hears of nothing before.
     if !head.contains("plain") {
         read_frame(&mut reader).await?;
-        writer.write_all(&session::frame(session::UPDATED, None)).await?;
+        writer
+            .write_all(&session::frame(session::UPDATED, None))
+            .await?;
     }
     let sending = spawn_local(send(writer, number, shared.clone()));
     let read = receive(&mut reader, shared).await;
@@ -142,7 +143,11 @@ fn base64(bytes: &[u8]) -> String {
             bits = bits << 8 | u32::from(chunk.get(index).copied().unwrap_or(0));
         }
         for place in 0..4 {
-            text.push(if place <= chunk.len() { digit(bits >> (18 - 6 * place)) } else { '=' });
+            text.push(if place <= chunk.len() {
+                digit(bits >> (18 - 6 * place))
+            } else {
+                '='
+            });
         }
     }
     text
@@ -154,6 +159,9 @@ mod tests {
 
     #[test]
     fn the_rfcs_key_has_the_rfcs_answer() {
-        assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            accept("dGhlIHNhbXBsZSBub25jZQ=="),
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
     }
 }

@@ -42,10 +42,9 @@ pub const fn status(code: Code) -> u16 {
         Code::BodyTooLarge => 413,
         Code::UnsupportedMediaType => 415,
         Code::IdempotencyConflict => 422,
-        Code::BudgetExhausted
-        | Code::RateLimited
-        | Code::TooManyGrants
-        | Code::TooManySessions => 429,
+        Code::BudgetExhausted | Code::RateLimited | Code::TooManyGrants | Code::TooManySessions => {
+            429
+        }
         Code::Internal => 500,
         Code::UpstreamBadAnswer | Code::UpstreamRejected => 502,
         Code::AuditUnavailable

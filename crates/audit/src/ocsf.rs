@@ -103,10 +103,13 @@ const fn place(action: Action) -> (Class, u32) {
         | Action::RevocationAdd
         | Action::InterviewRegister
         | Action::SessionStart => (ApiActivity, CREATE),
-        Action::GrantRead | Action::AuditRead | Action::SessionRead | Action::UsageRead => (ApiActivity, READ),
-        Action::GrantReport | Action::SessionRenew | Action::SessionGuard | Action::SessionDrift => {
-            (ApiActivity, UPDATE)
+        Action::GrantRead | Action::AuditRead | Action::SessionRead | Action::UsageRead => {
+            (ApiActivity, READ)
         }
+        Action::GrantReport
+        | Action::SessionRenew
+        | Action::SessionGuard
+        | Action::SessionDrift => (ApiActivity, UPDATE),
         Action::GrantRevoke
         | Action::GrantExpire
         | Action::RevocationLift

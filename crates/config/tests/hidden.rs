@@ -113,15 +113,18 @@ fn the_printed_settings_are_toml_with_origins() {
     [profiles.interview]
     echo = []  # default
     expires_after_seconds = 60  # default
+    idle_seconds = 600  # default
     lease_seconds = 0  # default
     max_expires_after_seconds = 7200  # default
     max_lineage_seconds = 14400  # default
     max_session_seconds = 1800  # default
     mode = "direct"  # default
     modes = ["direct"]  # default
+    on_drift = "correct"  # default
     overrides = []  # default
     refresh_grace_seconds = 10  # default
     require_session_id = false  # default
+    system_items = false  # default
 
     [profiles.interview.session]
     model = "gpt-realtime-2.1"  # hallpass.toml:16:1

@@ -171,7 +171,10 @@ impl LiveSession {
         if let Some(reason) = state.end {
             return Poll::Ready(reason);
         }
-        let known = state.waiting.iter().any(|waker| waker.will_wake(cx.waker()));
+        let known = state
+            .waiting
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()));
         if !known {
             state.waiting.push(cx.waker().clone());
         }

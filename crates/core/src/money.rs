@@ -60,7 +60,10 @@ mod tests {
     #[test]
     fn dollars_are_read_and_shown_exactly() {
         assert_eq!(NanoUsd::from_dollars(5.0), Some(NanoUsd(5_000_000_000)));
-        assert_eq!(NanoUsd::from_dollars(0.000_004).unwrap().to_string(), "0.000004000");
+        assert_eq!(
+            NanoUsd::from_dollars(0.000_004).unwrap().to_string(),
+            "0.000004000"
+        );
         for no in [-1.0, f64::NAN, f64::INFINITY, 1e30] {
             assert_eq!(NanoUsd::from_dollars(no), None);
         }

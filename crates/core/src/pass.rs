@@ -163,7 +163,10 @@ mod tests {
     use crate::hash::{InstallKey, Purpose};
 
     fn pass(fill: u8) -> Pass {
-        Pass::generate(&GrantId::from_random([fill; 16]), &[fill; PASS_RANDOM_BYTES])
+        Pass::generate(
+            &GrantId::from_random([fill; 16]),
+            &[fill; PASS_RANDOM_BYTES],
+        )
     }
 
     #[test]
@@ -180,7 +183,12 @@ mod tests {
 
     #[test]
     fn an_openai_secret_or_a_key_is_no_pass() {
-        for text in ["ek_68af296e8e408191a1120ab6383263c2", "hp_svc_x", "", "ek_hp_"] {
+        for text in [
+            "ek_68af296e8e408191a1120ab6383263c2",
+            "hp_svc_x",
+            "",
+            "ek_hp_",
+        ] {
             assert!(Pass::parse(text).is_err(), "{text}");
         }
     }

@@ -167,7 +167,10 @@ impl App {
     pub async fn end_sessions(&self) {
         let ended = self.broker().sessions().live.drain();
         if ended > 0 {
-            tracing::info!(sessions = ended, "stopping: live sessions are told to come back");
+            tracing::info!(
+                sessions = ended,
+                "stopping: live sessions are told to come back"
+            );
         }
         self.0.sockets.close();
         self.0.sockets.wait().await;

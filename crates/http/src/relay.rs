@@ -89,10 +89,9 @@ pub(crate) async fn relay_session(
         Ok(key) => key,
         Err(refusal) => return refused(ErrorShape::OpenAi, refusal, &facts.id, None),
     };
-    let (Some(relay), Some(upgrade)) = (
-        app.relay().cloned(),
-        parts.extensions.remove::<OnUpgrade>(),
-    ) else {
+    let (Some(relay), Some(upgrade)) =
+        (app.relay().cloned(), parts.extensions.remove::<OnUpgrade>())
+    else {
         let text = "This server does not relay sessions.";
         let refusal = Refusal::new(Code::NotFound, text);
         return refused(ErrorShape::OpenAi, refusal, &facts.id, None);

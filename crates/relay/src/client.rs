@@ -65,7 +65,11 @@ impl Judge for ClientJudge {
 
     fn skipped(&mut self, binary: bool, sink: &mut Sink) {
         let verdict = match binary {
-            true => refuse_unread("Binary frames are not supported.", "invalid_frame", "binary"),
+            true => refuse_unread(
+                "Binary frames are not supported.",
+                "invalid_frame",
+                "binary",
+            ),
             false => refuse_unread(
                 "The event is too long, or its type is not near its beginning.",
                 "event_too_large",

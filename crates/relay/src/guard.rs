@@ -70,7 +70,10 @@ impl Guard {
             let text = "The event has no type.";
             return refuse(text, "invalid_event", Some("type"), id, "no_type");
         };
-        if event.keys().any(|name| name != "type" && name.eq_ignore_ascii_case("type")) {
+        if event
+            .keys()
+            .any(|name| name != "type" && name.eq_ignore_ascii_case("type"))
+        {
             let text = "The event names its type twice.";
             return refuse(text, "invalid_event", Some("type"), id, "two_types");
         }
@@ -81,7 +84,13 @@ impl Guard {
         };
         if !self.allows(row.kind) {
             let text = "The profile of this session does not allow this event.";
-            return refuse(text, "event_not_allowed", Some("type"), id, "event_not_allowed");
+            return refuse(
+                text,
+                "event_not_allowed",
+                Some("type"),
+                id,
+                "event_not_allowed",
+            );
         }
         let held = match row.treatment {
             Treatment::Session => Ok(members::hold(&mut event, "session", &self.profile)),
@@ -102,7 +111,9 @@ impl Guard {
     }
 
     fn hold_response(&self, event: &mut Map<String, Value>) -> Result<Vec<String>, &'static str> {
-        let input = event.get("response").and_then(|response| response.get("input"));
+        let input = event
+            .get("response")
+            .and_then(|response| response.get("input"));
         let spoken = input.into_iter().filter_map(Value::as_array).flatten();
         for item in spoken {
             self.may_add(item, "response.input")?;

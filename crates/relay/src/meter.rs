@@ -178,9 +178,9 @@ impl ResponseUsage {
         told.iter().any(Option::is_some).then(|| {
             let mut tokens = input.input(self.input_tokens);
             tokens.output_audio = output.audio_tokens.unwrap_or(0);
-            tokens.output_text = output.text_tokens.unwrap_or_else(|| {
-                rest(self.output_tokens, &[tokens.output_audio])
-            });
+            tokens.output_text = output
+                .text_tokens
+                .unwrap_or_else(|| rest(self.output_tokens, &[tokens.output_audio]));
             tokens
         })
     }
@@ -201,8 +201,13 @@ impl TranscriptionUsage {
 impl Details {
     /// Input by kind; what is told only in sum is taken for text.
     fn input(&self, all: Option<u64>) -> Tokens {
-        let (audio, image) = (self.audio_tokens.unwrap_or(0), self.image_tokens.unwrap_or(0));
-        let text = self.text_tokens.unwrap_or_else(|| rest(all, &[audio, image]));
+        let (audio, image) = (
+            self.audio_tokens.unwrap_or(0),
+            self.image_tokens.unwrap_or(0),
+        );
+        let text = self
+            .text_tokens
+            .unwrap_or_else(|| rest(all, &[audio, image]));
         let of = self.cached_tokens_details.as_ref();
         let (cached_audio, cached_image) = (
             of.and_then(|of| of.audio_tokens).unwrap_or(0),

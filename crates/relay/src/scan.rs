@@ -3,5 +3,5 @@
 mod append;
 mod kind;
 
-pub(crate) use append::{Appending, AppendScan};
+pub(crate) use append::{AppendScan, Appending};
 pub(crate) use kind::KindScan;

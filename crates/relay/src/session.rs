@@ -119,19 +119,23 @@ fn first_event(opened: &Opened) -> String {
 
 fn transcriber(opened: &Opened) -> Option<&str> {
     let input = opened.session().members().get("audio")?.get("input")?;
-    input.get("transcription")?.get("model").and_then(Value::as_str)
+    input
+        .get("transcription")?
+        .get("model")
+        .and_then(Value::as_str)
 }
 
-fn splicers(
-    opened: &Opened,
-    shared: &Carried,
-) -> (Splicer<ClientJudge>, Splicer<UpstreamJudge>) {
+fn splicers(opened: &Opened, shared: &Carried) -> (Splicer<ClientJudge>, Splicer<UpstreamJudge>) {
     let profile = opened.profile().clone();
     let model = opened.session().model().unwrap_or("unknown");
     let meter = Meter::new(shared.prices.clone(), model, transcriber(opened));
     let limit = shared.limits.event_bytes;
     (
-        Splicer::new(Side::Client, limit, ClientJudge::new(Guard::new(profile.clone()))),
+        Splicer::new(
+            Side::Client,
+            limit,
+            ClientJudge::new(Guard::new(profile.clone())),
+        ),
         Splicer::new(Side::Upstream, limit, UpstreamJudge::new(profile, meter)),
     )
 }

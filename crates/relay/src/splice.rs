@@ -8,8 +8,8 @@ mod sink;
 mod splicer;
 
 pub(crate) use sink::{Found, Part, Sink};
-pub(crate) use splicer::{Side, Splicer};
 pub(crate) use splicer::Violation;
+pub(crate) use splicer::{Side, Splicer};
 
 /// What is known of a message after some of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,7 +44,8 @@ struct Once(u8);
 impl Once {
     fn deeper<E: de::Error>(&self) -> Result<Self, E> {
         let left = self.0.checked_sub(1);
-        left.map(Self).ok_or_else(|| E::custom("it is nested too deeply"))
+        left.map(Self)
+            .ok_or_else(|| E::custom("it is nested too deeply"))
     }
 }
 

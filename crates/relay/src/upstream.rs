@@ -45,7 +45,10 @@ impl UpstreamJudge {
 
     /// What becomes of an event before the profile is in force.
     fn open(&mut self, mut event: Map<String, Value>, sink: &mut Sink) -> Judged {
-        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+        let kind = event
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         match (&self.phase, kind) {
             (Phase::Dialled, "session.created") => {
                 let id = event.remove("event_id").unwrap_or_default();

@@ -9,9 +9,7 @@ use std::{
 use async_trait::async_trait;
 use hallpass_core::{
     ports::StoreError,
-    usage::{
-        Account, Grouping, Source, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal,
-    },
+    usage::{Account, Grouping, Source, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal},
 };
 use jiff::civil::Date;
 
@@ -44,7 +42,9 @@ impl DaySums {
     #[must_use]
     pub fn spent(&self, account: &Account, day: Date) -> Usage {
         let sums = self.0.get(&day);
-        sums.and_then(|sums| sums.get(account)).copied().unwrap_or_default()
+        sums.and_then(|sums| sums.get(account))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -93,9 +93,18 @@ impl UsageLedger for MemoryUsage {
 fn wanted(query: &UsageQuery, key: &UsageKey) -> bool {
     query.from.is_none_or(|from| key.day >= from)
         && query.to.is_none_or(|to| key.day <= to)
-        && query.subject.as_ref().is_none_or(|subject| key.subject == *subject)
-        && query.profile.as_ref().is_none_or(|profile| key.profile == *profile)
-        && query.session.as_ref().is_none_or(|session| key.session == session.as_str())
+        && query
+            .subject
+            .as_ref()
+            .is_none_or(|subject| key.subject == *subject)
+        && query
+            .profile
+            .as_ref()
+            .is_none_or(|profile| key.profile == *profile)
+        && query
+            .session
+            .as_ref()
+            .is_none_or(|session| key.session == session.as_str())
 }
 
 fn group<'a>(
@@ -125,7 +134,12 @@ fn group<'a>(
             usage,
         })
         .collect();
-    totals.sort_by(|a, b| b.usage.cost.cmp(&a.usage.cost).then_with(|| a.group.cmp(&b.group)));
+    totals.sort_by(|a, b| {
+        b.usage
+            .cost
+            .cmp(&a.usage.cost)
+            .then_with(|| a.group.cmp(&b.group))
+    });
     totals.truncate(query.limit.max(1));
     totals
 }

@@ -11,9 +11,7 @@ use std::{
 use async_trait::async_trait;
 use hallpass_core::{
     ports::StoreError,
-    usage::{
-        Account, Grouping, Source, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal,
-    },
+    usage::{Account, Grouping, Source, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal},
 };
 use jiff::civil::Date;
 use sqlx::{QueryBuilder, Sqlite};
@@ -149,7 +147,8 @@ impl Held {
         for account in accounts {
             let known = self.sums.contains_key(&(key.day, account.clone()));
             if !known {
-                self.sums.retain(|(day, _), _| *day >= key.day.yesterday().unwrap_or(*day));
+                self.sums
+                    .retain(|(day, _), _| *day >= key.day.yesterday().unwrap_or(*day));
             }
             self.sums.entry((key.day, account)).or_default().add(usage);
         }

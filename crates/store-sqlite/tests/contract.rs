@@ -72,7 +72,9 @@ mod passes {
         passes.keep(&pass).await.unwrap();
         assert_eq!(passes.spend(&pass.grant).await.unwrap(), Spent::First);
         database.close().await;
-        let again = Database::open(&dir.path().join("hallpass.db")).await.unwrap();
+        let again = Database::open(&dir.path().join("hallpass.db"))
+            .await
+            .unwrap();
         let spent = SqlitePasses::new(again).spend(&pass.grant).await.unwrap();
         assert_eq!(spent, Spent::Again);
     }

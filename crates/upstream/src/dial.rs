@@ -113,10 +113,17 @@ impl SocketWay {
         };
         // "ws" is "http" and "wss" is "https".
         let rest = url.strip_prefix("ws").unwrap_or(&url);
-        let uri: Uri = format!("http{rest}").parse().map_err(|_| Fault::Unsendable)?;
+        let uri: Uri = format!("http{rest}")
+            .parse()
+            .map_err(|_| Fault::Unsendable)?;
         let key = STANDARD.encode(key);
         let request = self.request(&uri, order, &key)?;
-        let stream = self.connector.clone().call(uri).await.map_err(|failure| failure.0)?;
+        let stream = self
+            .connector
+            .clone()
+            .call(uri)
+            .await
+            .map_err(|failure| failure.0)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
             .await
             .map_err(|_| Fault::LostBeforeSent)?;
@@ -142,7 +149,10 @@ impl SocketWay {
         *request.uri_mut() = path.parse().map_err(|_| Fault::Unsendable)?;
         let headers = request.headers_mut();
         headers.extend(self.headers.iter().cloned());
-        headers.insert(HOST, value(uri.authority().map_or("", |host| host.as_str()))?);
+        headers.insert(
+            HOST,
+            value(uri.authority().map_or("", |host| host.as_str()))?,
+        );
         headers.insert(SAFETY_IDENTIFIER, value(order.safety_identifier)?);
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

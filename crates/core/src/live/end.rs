@@ -84,7 +84,9 @@ impl EndReason {
         Some(match self {
             Self::ClientClosed | Self::ClientLost | Self::UpstreamClosed => return None,
             Self::UpstreamLost => "The connection to OpenAI was lost.",
-            Self::UpstreamUnreachable => "OpenAI can't be reached now. Try again with a new secret.",
+            Self::UpstreamUnreachable => {
+                "OpenAI can't be reached now. Try again with a new secret."
+            }
             Self::ProfileRefused => "OpenAI refused the profile's session. Tell the operator.",
             Self::Revoked => "Your access to this session was revoked.",
             Self::Operator => "The operator ended this session.",
@@ -117,13 +119,22 @@ mod tests {
     #[test]
     fn whoever_gets_a_code_is_told_why() {
         for reason in EndReason::iter() {
-            assert_eq!(reason.close_code().is_some(), reason.sentence().is_some(), "{reason}");
+            assert_eq!(
+                reason.close_code().is_some(),
+                reason.sentence().is_some(),
+                "{reason}"
+            );
         }
     }
 
     #[test]
     fn what_must_not_come_back_gets_a_code_official_clients_stop_at() {
-        let stop = [EndReason::Revoked, EndReason::Budget, EndReason::Operator, EndReason::LeaseRefused];
+        let stop = [
+            EndReason::Revoked,
+            EndReason::Budget,
+            EndReason::Operator,
+            EndReason::LeaseRefused,
+        ];
         assert!(stop.iter().all(|reason| reason.close_code() == Some(1008)));
         assert_eq!(EndReason::Drain.close_code(), Some(1012));
         assert_eq!(EndReason::Overload.close_code(), Some(1013));

@@ -81,7 +81,10 @@ impl LiveSessions {
     #[must_use]
     pub fn list(&self, filter: &LiveFilter) -> Vec<Arc<LiveSession>> {
         let table = self.table();
-        let taken = table.by_id.values().filter(|session| filter.takes(session.grant()));
+        let taken = table
+            .by_id
+            .values()
+            .filter(|session| filter.takes(session.grant()));
         let mut sessions: Vec<_> = taken.cloned().collect();
         drop(table);
         sessions.sort_by(|a, b| {

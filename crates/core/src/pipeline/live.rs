@@ -40,10 +40,7 @@ impl AuditSlip<'_> {
     ///
     /// A [`Refusal`], recorded: none of the caller's, no lease, or not allowed
     /// any more.
-    pub async fn renew_session(
-        self,
-        id: &str,
-    ) -> Result<(Arc<LiveSession>, Timestamp), Refusal> {
+    pub async fn renew_session(self, id: &str) -> Result<(Arc<LiveSession>, Timestamp), Refusal> {
         let caller = self.caller().subject.clone();
         let found = self.broker.parts.sessions.live.find(id);
         let Some(session) = found.filter(|session| session.grant().subject == caller) else {

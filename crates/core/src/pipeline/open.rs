@@ -88,7 +88,8 @@ impl Broker {
         let ends_at = ends_at(&checked.profile, &checked.role, now);
         let place = self.take_place(&checked, &id, ends_at, now).await?;
         self.spend(request, &checked.grant).await?;
-        self.enter(request, checked, (id, now, ends_at), place).await
+        self.enter(request, checked, (id, now, ends_at), place)
+            .await
     }
 
     async fn check_pass(
@@ -98,26 +99,45 @@ impl Broker {
         ask: &PassUse<'_>,
     ) -> Result<Checked, Refusal> {
         let passes = &self.parts.sessions.passes;
-        let record = passes.find(pass.grant()).await.map_err(|error| unread(&error))?;
+        let record = passes
+            .find(pass.grant())
+            .await
+            .map_err(|error| unread(&error))?;
         let hash = pass.hash(&self.parts.sessions.pass_hasher);
-        let record = record.filter(|record| record.hash == hash).ok_or_else(invalid_pass)?;
+        let record = record
+            .filter(|record| record.hash == hash)
+            .ok_or_else(invalid_pass)?;
         let grant = self.parts.grants.find(pass.grant()).await;
-        let grant = grant.map_err(|error| unread(&error))?.ok_or_else(invalid_pass)?;
+        let grant = grant
+            .map_err(|error| unread(&error))?
+            .ok_or_else(invalid_pass)?;
         self.usable(request, &grant)?;
         if grant.mode != ask.mode {
             let text = format!("This secret is for mode \"{}\".", grant.mode);
             return Err(Refusal::new(Code::ModeNotAllowed, text));
         }
         let policy = self.policy();
-        let profile = policy.profiles.get(&grant.profile).ok_or_else(withdrawn)?.clone();
-        let role = policy.roles.get(&record.role).ok_or_else(withdrawn)?.clone();
+        let profile = policy
+            .profiles
+            .get(&grant.profile)
+            .ok_or_else(withdrawn)?
+            .clone();
+        let role = policy
+            .roles
+            .get(&record.role)
+            .ok_or_else(withdrawn)?
+            .clone();
         let allowed = profile.modes.contains(&ask.mode) && role.may_use(&profile.name);
         if !allowed || !role.may_use_mode(ask.mode) {
             return Err(withdrawn());
         }
         let session = session_of(&record)?;
-        if ask.model.is_some_and(|model| session.model() != Some(model)) {
-            let text = "This secret is for another model. Leave \"model\" out, or name the profile's.";
+        if ask
+            .model
+            .is_some_and(|model| session.model() != Some(model))
+        {
+            let text =
+                "This secret is for another model. Leave \"model\" out, or name the profile's.";
             return Err(Refusal::new(Code::ModelNotAllowed, text).member("model"));
         }
         Ok(Checked {
@@ -183,7 +203,11 @@ impl Broker {
             until: ends_at,
         };
         let leases = &self.parts.sessions.leases;
-        match leases.take(&lease, limit, now).await.map_err(|error| unread(&error))? {
+        match leases
+            .take(&lease, limit, now)
+            .await
+            .map_err(|error| unread(&error))?
+        {
             Ok(()) => {
                 let leases = leases.clone();
                 Ok(Some(Hold::new(move || {
@@ -212,7 +236,11 @@ impl Broker {
             role,
             session,
         } = checked;
-        let connected = self.parts.grants.apply(&grant.id, GrantEvent::Connect).await;
+        let connected = self
+            .parts
+            .grants
+            .apply(&grant.id, GrantEvent::Connect)
+            .await;
         let grant = connected.map_err(|error| unread(&error))?.unwrap_or(grant);
         let live = Arc::new(LiveSession::new(LiveFacts {
             id,
@@ -254,11 +282,13 @@ impl Broker {
         let (usage, day) = (&self.parts.sessions.usage, day_of(now));
         let of_subject = usage.spent(&Account::Subject(subject.clone()), day);
         let of_role = usage.spent(&Account::Role(role.name.clone()), day);
-        match role.budget.standing(&Usage::default(), &of_subject, &of_role) {
+        match role
+            .budget
+            .standing(&Usage::default(), &of_subject, &of_role)
+        {
             Standing::Over(bound) => {
-                let text = format!(
-                    "The budget \"{bound}\" is used up. It begins anew at midnight UTC."
-                );
+                let text =
+                    format!("The budget \"{bound}\" is used up. It begins anew at midnight UTC.");
                 Err(Refusal::new(Code::BudgetExhausted, text))
             }
             Standing::Within | Standing::Near(..) => Ok(()),
@@ -289,7 +319,9 @@ impl Broker {
 /// When a session ends at the latest.
 fn ends_at(profile: &Profile, role: &Role, now: Timestamp) -> Timestamp {
     let most = profile.live.max_session_seconds;
-    let most = role.max_session_seconds.map_or(most, |limit| limit.min(most));
+    let most = role
+        .max_session_seconds
+        .map_or(most, |limit| limit.min(most));
     now.saturating_add(Duration::from_secs(most.into()))
         .unwrap_or(Timestamp::MAX)
 }
@@ -298,8 +330,11 @@ fn session_of(record: &PassRecord) -> Result<SessionConfig, Refusal> {
     let read = serde_json::from_str(&record.session).ok();
     read.and_then(|members| SessionConfig::new(members).ok())
         .ok_or_else(|| {
-            Refusal::new(Code::Internal, "The secret's session can't be read. Ask for another.")
-                .internal("the kept session of a pass is not what was written")
+            Refusal::new(
+                Code::Internal,
+                "The secret's session can't be read. Ask for another.",
+            )
+            .internal("the kept session of a pass is not what was written")
         })
 }
 

@@ -107,7 +107,11 @@ impl Opened {
         let now = self.now();
         let (more, all) = self.live.count(usage, now);
         if !more.is_empty() {
-            self.broker.parts.sessions.usage.add(&self.key(model, now), &more);
+            self.broker
+                .parts
+                .sessions
+                .usage
+                .add(&self.key(model, now), &more);
         }
         match self.standing(&all, now) {
             Standing::Within => None,
@@ -166,7 +170,12 @@ impl Opened {
     pub async fn close(mut self, reason: EndReason, facts: Vec<(&'static str, String)>) {
         let event = self.finish(reason, facts);
         let grant = self.live.grant().id.clone();
-        let ended = self.broker.parts.grants.apply(&grant, GrantEvent::End).await;
+        let ended = self
+            .broker
+            .parts
+            .grants
+            .apply(&grant, GrantEvent::End)
+            .await;
         if let Err(error) = ended {
             // Time moves the grant on by itself; the trail has the truth.
             drop(error);

@@ -200,7 +200,10 @@ impl<'b> Permit<'b> {
         let (caller, of) = (&self.slip.caller, self.of.as_deref());
         let of = of.map(|of| &of.grant);
         let now = parts.clock.now();
-        let within = self.slip.broker.within_budget(&self.terms.role, &caller.subject, now);
+        let within = self
+            .slip
+            .broker
+            .within_budget(&self.terms.role, &caller.subject, now);
         if let Err(refusal) = within {
             return Err(self.slip.refuse(refusal).await);
         }
@@ -268,7 +271,11 @@ impl<'b> Admission<'b> {
     async fn pass(&self, draft: &GrantDraft) -> Result<MintedSecret, Box<MintFailure>> {
         let parts = &self.slip.broker.parts;
         let life = Duration::from_secs(self.terms.expires_after_seconds.into());
-        let expires_at = parts.clock.now().saturating_add(life).unwrap_or(Timestamp::MAX);
+        let expires_at = parts
+            .clock
+            .now()
+            .saturating_add(life)
+            .unwrap_or(Timestamp::MAX);
         let sessions = &parts.sessions;
         let (pass, record) = sessions.issue(&*parts.ids, draft, &self.terms, expires_at);
         sessions.passes.keep(&record).await.map_err(not_kept)?;

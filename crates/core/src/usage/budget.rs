@@ -55,13 +55,17 @@ impl Budget {
     /// Whether anything is bounded by money.
     #[must_use]
     pub fn counts_money(&self) -> bool {
-        self.limits().iter().any(|(_, _, limit)| limit.cost.is_some())
+        self.limits()
+            .iter()
+            .any(|(_, _, limit)| limit.cost.is_some())
     }
 
     /// Whether anything is bounded by time.
     #[must_use]
     pub fn counts_time(&self) -> bool {
-        self.limits().iter().any(|(_, _, limit)| limit.live.is_some())
+        self.limits()
+            .iter()
+            .any(|(_, _, limit)| limit.live.is_some())
     }
 
     /// Whether nothing is bounded.
@@ -77,9 +81,12 @@ impl Budget {
         let mut nearest = Standing::Within;
         for ((money, time, limit), used) in self.limits().into_iter().zip(used) {
             let cost = limit.cost.map(|most| percent(used.cost.0, most.0));
-            let live = limit
-                .live
-                .map(|most| percent(used.live_ms, u64::try_from(most.as_millis()).unwrap_or(u64::MAX)));
+            let live = limit.live.map(|most| {
+                percent(
+                    used.live_ms,
+                    u64::try_from(most.as_millis()).unwrap_or(u64::MAX),
+                )
+            });
             for (name, part) in [(money, cost), (time, live)] {
                 let Some(part) = part else { continue };
                 if part >= 100 {

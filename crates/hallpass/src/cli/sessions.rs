@@ -72,7 +72,11 @@ impl Sessions {
                     let body = json!({ "reason": reason });
                     let session = place.client()?.post(&path, &body).await?;
                     let text = |name: &str| session[name].as_str().unwrap_or("-").to_owned();
-                    say(format_args!("{} is ended: {}", text("id"), text("end_reason")));
+                    say(format_args!(
+                        "{} is ended: {}",
+                        text("id"),
+                        text("end_reason")
+                    ));
                     Ok(())
                 }
             }
@@ -103,7 +107,9 @@ fn show(sessions: &[Value], json: bool) {
         ]
     });
     say(table(
-        ["id", "subject", "profile", "mode", "session", "live", "cost"],
+        [
+            "id", "subject", "profile", "mode", "session", "live", "cost",
+        ],
         rows,
     ));
 }

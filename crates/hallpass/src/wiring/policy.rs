@@ -6,10 +6,10 @@ use hallpass_config::{Config, section};
 use hallpass_core::{
     grant::Mode,
     ids::{ProfileName, RoleName},
+    money::NanoUsd,
     overrides::MemberPath,
     permission::PermissionRule,
     policy::Policy,
-    money::NanoUsd,
     profile::{LiveRules, Profile, RefreshRules, SessionConfig, SessionKind},
     role::{ProfileRule, Role, RoleLimits},
     usage::{Budget, Limit},

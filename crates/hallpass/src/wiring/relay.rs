@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use hallpass_config::{Config, section};
 use hallpass_core::pipeline::Opened;
-use hallpass_http::{Dialler, DialledSocket, Relay};
+use hallpass_http::{DialledSocket, Dialler, Relay};
 use hallpass_relay::{Buffers, Carried, Limits, meter};
 use hallpass_upstream::{DialOrder, DialQuery, Pool};
 
@@ -55,17 +55,27 @@ fn unpriced<'c>(
 ) -> Vec<(&'c str, &'c str)> {
     let profiles = config.profiles.iter();
     let relayed = profiles.filter(|(name, profile)| {
-        let beyond_direct = profile.modes.iter().any(|mode| *mode != section::Mode::Direct);
+        let beyond_direct = profile
+            .modes
+            .iter()
+            .any(|mode| *mode != section::Mode::Direct);
         beyond_direct && role.allows_profile(name)
     });
-    let models = relayed.filter_map(|(name, profile)| Some((name.as_str(), profile.session.text("model")?)));
-    models.filter(|(_, model)| prices.of(model).is_none()).collect()
+    let models =
+        relayed.filter_map(|(name, profile)| Some((name.as_str(), profile.session.text("model")?)));
+    models
+        .filter(|(_, model)| prices.of(model).is_none())
+        .collect()
 }
 
 fn counts_money(budget: &section::Budget) -> bool {
-    [budget.usd_per_session, budget.usd_per_day, budget.role_usd_per_day]
-        .iter()
-        .any(Option::is_some)
+    [
+        budget.usd_per_session,
+        budget.usd_per_day,
+        budget.role_usd_per_day,
+    ]
+    .iter()
+    .any(Option::is_some)
 }
 
 fn of(price: &section::Price) -> meter::Price {

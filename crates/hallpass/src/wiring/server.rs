@@ -31,10 +31,9 @@ use super::{
     lifecycle::{Stopping, Tasks},
     listener::{self, Listener},
     observed::{self, ObservedMinter, PoolTold},
-    policy,
-    relay, sessions,
+    policy, relay,
     reload::{Again, Reloader},
-    trail, upstream,
+    sessions, trail, upstream,
 };
 use crate::cli::Stop;
 

@@ -96,7 +96,9 @@ impl Place {
 
     /// A pass for a profile.
     async fn pass(&self, profile: &str) -> Value {
-        let answer = self.mint_as(&self.caller, &json!({ "profile": profile })).await;
+        let answer = self
+            .mint_as(&self.caller, &json!({ "profile": profile }))
+            .await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()
     }
@@ -114,14 +116,17 @@ impl Place {
     async fn open(&self, pass: &Value) -> Socket {
         let secret = pass["value"].as_str().unwrap();
         let offers = format!("realtime, openai-insecure-api-key.{secret}");
-        self.connect("", &[("sec-websocket-protocol", &offers)]).await
+        self.connect("", &[("sec-websocket-protocol", &offers)])
+            .await
     }
 
     async fn connect(&self, query: &str, headers: &[(&'static str, &str)]) -> Socket {
         let url = format!("ws://{}/v1/realtime{query}", self.serve.public);
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
-            request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+            request
+                .headers_mut()
+                .insert(*name, HeaderValue::from_str(value).unwrap());
         }
         let (socket, _) = connect_async(request).await.unwrap();
         Socket(socket)
@@ -139,7 +144,9 @@ impl Place {
 
     async fn revoke(&self, kind: &str, target: Option<&str>) -> Value {
         let body = json!({ "kind": kind, "target": target });
-        self.admin_post("/api/admin/revocations", &body).await.json()
+        self.admin_post("/api/admin/revocations", &body)
+            .await
+            .json()
     }
 
     async fn live(&self) -> Vec<Value> {
@@ -156,7 +163,7 @@ impl Place {
 
     /// What the simulator says of its sessions.
     async fn upstream(&self) -> Vec<Value> {
-        let url = format!("{}/_sim/sessions", self.sim.url);
+        let url = format!("{}/_sim/sessions?ended=true", self.sim.url);
         let all = send(self.serve.client.get(url)).await.json();
         all.as_array().or(all["data"].as_array()).unwrap().clone()
     }
@@ -172,7 +179,10 @@ impl Place {
     /// Waits for the record of a session's end.
     async fn ended(&self, grant: &Value) -> crate::support::trail::Record {
         loop {
-            if let Some(record) = self.end_of(grant).filter(|record| !record.fact("reason").is_empty()) {
+            if let Some(record) = self
+                .end_of(grant)
+                .filter(|record| !record.fact("reason").is_empty())
+            {
                 return record;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -230,14 +240,19 @@ impl Socket {
         let (events, close) = self.rest().await;
         let close = close.expect("a close");
         let error = events.last().cloned().unwrap_or_default();
-        (error["error"]["code"].clone(), close.code.into(), close.reason.to_string())
+        (
+            error["error"]["code"].clone(),
+            close.code.into(),
+            close.reason.to_string(),
+        )
     }
 
     /// One turn: something said, and the response to it.
     async fn turn(&mut self, text: &str) -> Value {
         let content = json!([{"type": "input_text", "text": text}]);
         let item = json!({"type": "message", "role": "user", "content": content});
-        self.send(json!({"type": "conversation.item.create", "item": item})).await;
+        self.send(json!({"type": "conversation.item.create", "item": item}))
+            .await;
         self.send(json!({"type": "response.create"})).await;
         self.next("response.done").await
     }

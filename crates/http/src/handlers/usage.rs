@@ -113,7 +113,10 @@ async fn read_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
         Ok(totals) => totals,
         Err(error) => return Err(asked.slip.refuse(store_refused(&error)).await),
     };
-    asked.slip.done(vec![("count", totals.len().to_string())]).await?;
+    asked
+        .slip
+        .done(vec![("count", totals.len().to_string())])
+        .await?;
     let report = UsageReport {
         by: query.by.into(),
         data: totals.iter().map(Into::into).collect(),

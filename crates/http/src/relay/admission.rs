@@ -38,7 +38,8 @@ pub(super) async fn admit(
     if let Some(origin) = headers.get(header::ORIGIN)
         && !app.origins().trusts(origin)
     {
-        let text = "This page's origin may not open sessions here. Add it to server.allowed_origins.";
+        let text =
+            "This page's origin may not open sessions here. Add it to server.allowed_origins.";
         return Err(refuse(app, facts, Refusal::new(Code::CrossSiteRequest, text)).await);
     }
     let beta = headers.get("openai-beta").is_some_and(|value| {
@@ -78,10 +79,14 @@ fn token(request: &Parts, offered: &[String]) -> Option<String> {
     let bearer = bearer.and_then(|value| value.to_str().ok());
     let bearer = bearer.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_owned())
     });
     bearer.or_else(|| {
-        let mut secrets = offered.iter().filter_map(|offer| offer.strip_prefix(SECRET));
+        let mut secrets = offered
+            .iter()
+            .filter_map(|offer| offer.strip_prefix(SECRET));
         secrets.next().map(str::to_owned)
     })
 }

@@ -51,7 +51,8 @@ impl Rejection {
 
     /// The rejection of the retired beta.
     pub(super) fn beta() -> Self {
-        let text = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.";
+        let text =
+            "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.";
         Self {
             error: error(text, Some("beta_api_shape_disabled"), None),
             close: Close::new(4000, "invalid_request_error.beta_api_shape_disabled"),

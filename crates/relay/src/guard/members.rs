@@ -19,7 +19,9 @@ pub(super) fn hold(event: &mut Map<String, Value>, member: &str, profile: &Profi
         *value = Value::Object(kept);
     }
     if member == "session" {
-        let session = event.entry(member).or_insert_with(|| Value::Object(Map::new()));
+        let session = event
+            .entry(member)
+            .or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(session) = session {
             session.insert("type".to_owned(), profile.session.kind().to_string().into());
         }

@@ -71,7 +71,12 @@ fn every_event_of_the_table_is_treated_as_the_table_says() {
     for row in TABLE {
         let verdict = guard().judge(sample(row.kind).to_string().as_bytes());
         let forwards = matches!(verdict, Verdict::Forward { .. });
-        assert_eq!(forwards, row.treatment != Treatment::Refused, "{}", row.kind);
+        assert_eq!(
+            forwards,
+            row.treatment != Treatment::Refused,
+            "{}",
+            row.kind
+        );
     }
 }
 
@@ -89,7 +94,10 @@ fn every_event_openai_names_is_in_the_table() {
 
 #[test]
 fn a_profile_that_lists_its_events_refuses_all_others() {
-    for row in TABLE.iter().filter(|row| row.treatment != Treatment::Refused) {
+    for row in TABLE
+        .iter()
+        .filter(|row| row.treatment != Treatment::Refused)
+    {
         let rules = LiveRules {
             events: Some(vec![row.kind.to_owned()]),
             ..LiveRules::default()
@@ -98,7 +106,13 @@ fn a_profile_that_lists_its_events_refuses_all_others() {
         for other in TABLE {
             let verdict = narrow.judge(sample(other.kind).to_string().as_bytes());
             let forwards = matches!(verdict, Verdict::Forward { .. });
-            assert_eq!(forwards, other.kind == row.kind, "{} {}", row.kind, other.kind);
+            assert_eq!(
+                forwards,
+                other.kind == row.kind,
+                "{} {}",
+                row.kind,
+                other.kind
+            );
         }
     }
 }
@@ -167,22 +181,36 @@ fn who_speaks_as_system_or_developer_is_refused_wherever_it_is() {
         let event = json!({"type": "conversation.item.create", "item": item});
         assert_eq!(refused(&event.to_string()).0, "system_item", "{item}");
     }
-    let (event, _) = forwarded(&json!({"type": "conversation.item.create", "item": {"type": "function_call_output", "call_id": "c", "output": "x"}}));
+    let (event, _) = forwarded(
+        &json!({"type": "conversation.item.create", "item": {"type": "function_call_output", "call_id": "c", "output": "x"}}),
+    );
     assert_eq!(event["item"]["output"], "x");
 }
 
 #[test]
 fn nothing_is_smuggled_past_by_spelling() {
     let cases = [
-        (r#"{"type":"session.update","type":"response.cancel"}"#, "unreadable"),
-        (r#"{"type":"response.cancel","\u0074ype":"session.update"}"#, "unreadable"),
-        (r#"{"type":"response.cancel","Type":"session.update"}"#, "two_types"),
+        (
+            r#"{"type":"session.update","type":"response.cancel"}"#,
+            "unreadable",
+        ),
+        (
+            r#"{"type":"response.cancel","\u0074ype":"session.update"}"#,
+            "unreadable",
+        ),
+        (
+            r#"{"type":"response.cancel","Type":"session.update"}"#,
+            "two_types",
+        ),
         (r#"{"TYPE":"session.update"}"#, "no_type"),
         (r#"{"type":"Session.Update"}"#, "unknown_event"),
         (r#"{"type":["session.update"]}"#, "no_type"),
         (r#"{"type":"session.update "}"#, "unknown_event"),
         ("\u{feff}{\"type\":\"session.update\"}", "unreadable"),
-        (r#"{"type":"session.update","session":{"model":"a","model":"b"}}"#, "unreadable"),
+        (
+            r#"{"type":"session.update","session":{"model":"a","model":"b"}}"#,
+            "unreadable",
+        ),
     ];
     for (text, why) in cases {
         assert_eq!(refused(text).0, why, "{text}");
@@ -192,7 +220,10 @@ fn nothing_is_smuggled_past_by_spelling() {
     let Verdict::Forward { event, .. } = guard().judge(event.as_bytes()) else {
         panic!("refused")
     };
-    assert_eq!(event, r#"{"session":{"type":"realtime"},"type":"session.update"}"#);
+    assert_eq!(
+        event,
+        r#"{"session":{"type":"realtime"},"type":"session.update"}"#
+    );
 }
 
 #[test]
@@ -205,7 +236,11 @@ fn an_error_is_shaped_as_openais_and_names_the_clients_event() {
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[a-z.]{0,6}".prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        "[a-z.]{0,6}".prop_map(Value::from)
+    ];
     leaf.prop_recursive(4, 40, 5, |inner| {
         let names = "type|session|response|instructions|model|tools|audio|output|voice|input|role|item|[a-z]{1,3}";
         prop_oneof![

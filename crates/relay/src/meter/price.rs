@@ -123,8 +123,16 @@ impl Exact {
             None => None,
         };
         Some(Self {
-            text: [token(price.text_in)?, token(price.text_cached)?, token(price.text_out)?],
-            audio: [token(price.audio_in)?, token(price.audio_cached)?, token(price.audio_out)?],
+            text: [
+                token(price.text_in)?,
+                token(price.text_cached)?,
+                token(price.text_out)?,
+            ],
+            audio: [
+                token(price.audio_in)?,
+                token(price.audio_cached)?,
+                token(price.audio_out)?,
+            ],
             image: [token(price.image_in)?, token(price.image_cached)?],
             per_minute: minute,
         })
@@ -136,13 +144,22 @@ impl Exact {
     pub fn of_tokens(&self, tokens: &Tokens) -> Option<NanoUsd> {
         let uncached = |all: u64, cached: u64| all.saturating_sub(cached);
         let parts = [
-            (uncached(tokens.input_text, tokens.cached_text), self.text[0]),
+            (
+                uncached(tokens.input_text, tokens.cached_text),
+                self.text[0],
+            ),
             (tokens.cached_text, self.text[1].or(self.text[0])),
             (tokens.output_text, self.text[2]),
-            (uncached(tokens.input_audio, tokens.cached_audio), self.audio[0]),
+            (
+                uncached(tokens.input_audio, tokens.cached_audio),
+                self.audio[0],
+            ),
             (tokens.cached_audio, self.audio[1].or(self.audio[0])),
             (tokens.output_audio, self.audio[2]),
-            (uncached(tokens.input_image, tokens.cached_image), self.image[0]),
+            (
+                uncached(tokens.input_image, tokens.cached_image),
+                self.image[0],
+            ),
             (tokens.cached_image, self.image[1].or(self.image[0])),
         ];
         let mut sum: u128 = 0;

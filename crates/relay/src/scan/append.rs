@@ -95,9 +95,7 @@ impl AppendScan {
             (State::Value, b'"') => self.begin(State::Text),
             (State::Text, b'"') => self.valued(),
             (State::Text, _) if !is_plain(byte) => State::Failed,
-            (State::Text, _) if self.member == 0 => {
-                self.collect(byte, APPEND.len(), State::Text)
-            }
+            (State::Text, _) if self.member == 0 => self.collect(byte, APPEND.len(), State::Text),
             (State::Text, _) => State::Text,
             (State::AfterValue, b',') => State::NextName,
             (State::AfterValue, b'}') => State::End,

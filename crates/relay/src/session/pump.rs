@@ -69,7 +69,12 @@ impl Pump {
         let mut upstream = Leg::new(upstream, upstream_ahead);
         let first = first_event(&opened);
         let key = new_key(&opened);
-        upstream.push(&Head::frame(true, Opcode::Text, Some(key), first.as_bytes()));
+        upstream.push(&Head::frame(
+            true,
+            Opcode::Text,
+            Some(key),
+            first.as_bytes(),
+        ));
         Self {
             client: Leg::new(client, client_ahead),
             upstream,
@@ -229,7 +234,8 @@ impl Pump {
                 self.greet();
             }
             Found::NotReady(code) => {
-                self.notes.cause(format!("OpenAI refused the session: {code}"));
+                self.notes
+                    .cause(format!("OpenAI refused the session: {code}"));
                 self.end(EndReason::ProfileRefused);
             }
         }
@@ -268,7 +274,8 @@ impl Pump {
 
     /// Sends events of ours once the client is between messages.
     fn tell_client(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.to_client.is_empty() || !self.down.between_messages() || self.down.is_closed() {
+        let may = self.ready && self.down.between_messages() && !self.down.is_closed();
+        if self.to_client.is_empty() || !may {
             return false;
         }
         for event in std::mem::take(&mut self.to_client) {

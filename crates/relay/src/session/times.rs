@@ -86,7 +86,7 @@ impl Times {
             return Some(Due::End(EndReason::Stalled));
         }
         let warns = ends.checked_sub(self.limits.warning).unwrap_or(now);
-        if !self.warned && is_due(warns) {
+        if !self.warned && self.opens_by.is_none() && is_due(warns) {
             self.warned = true;
             return Some(Due::Warn(match reason {
                 EndReason::LeaseExpired => "lease",
@@ -111,5 +111,9 @@ impl Times {
 
 fn until(now: Timestamp, then: Timestamp) -> Duration {
     let left = then.duration_since(now);
-    if left.is_negative() { Duration::ZERO } else { left.unsigned_abs() }
+    if left.is_negative() {
+        Duration::ZERO
+    } else {
+        left.unsigned_abs()
+    }
 }

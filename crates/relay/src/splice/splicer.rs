@@ -109,7 +109,10 @@ impl<J: Judge> Splicer<J> {
     /// Whether the other side is between messages, so that an event of ours may
     /// go there.
     pub(crate) fn between_messages(&self) -> bool {
-        let passing = self.message.as_ref().is_some_and(|message| message.doing.passes());
+        let passing = self
+            .message
+            .as_ref()
+            .is_some_and(|message| message.doing.passes());
         !passing
     }
 
@@ -168,7 +171,10 @@ impl<J: Judge> Splicer<J> {
         self.begin_message(&frame)?;
         sink.spoke |= !head.opcode.is_control();
         self.frame = Some(frame);
-        let passes = self.message.as_ref().is_some_and(|message| message.doing.passes());
+        let passes = self
+            .message
+            .as_ref()
+            .is_some_and(|message| message.doing.passes());
         if passes && !head.opcode.is_control() {
             match starts {
                 Some(starts) => sink.pass(starts..next),
@@ -221,7 +227,11 @@ impl<J: Judge> Splicer<J> {
                 let binary = opcode == Opcode::Binary;
                 self.message = Some(Box::new(Message {
                     scan: J::Scan::default(),
-                    doing: if binary { Doing::Skipping } else { Doing::Deciding },
+                    doing: if binary {
+                        Doing::Skipping
+                    } else {
+                        Doing::Deciding
+                    },
                     held: Vec::new(),
                     of_earlier: 0,
                     cut: binary,

@@ -43,8 +43,11 @@ impl Write for Tape {
 
 /// The messages in a client's bytes, as a server reads them.
 fn messages(bytes: Vec<u8>) -> Vec<Message> {
-    let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-    let mut socket = WebSocket::from_raw_socket(Tape(Cursor::new(bytes)), Role::Server, Some(config));
+    let config = WebSocketConfig::default()
+        .max_message_size(None)
+        .max_frame_size(None);
+    let mut socket =
+        WebSocket::from_raw_socket(Tape(Cursor::new(bytes)), Role::Server, Some(config));
     let mut all = Vec::new();
     while let Ok(message) = socket.read() {
         let closes = message.is_close();
@@ -84,7 +87,10 @@ fn same(a: &Message, b: &Message) -> bool {
 }
 
 /// Runs a splicer over bytes cut into pieces; what it sent on.
-fn spliced(bytes: &[u8], mut next: impl FnMut() -> usize) -> (Vec<u8>, Result<(), Violation>, usize) {
+fn spliced(
+    bytes: &[u8],
+    mut next: impl FnMut() -> usize,
+) -> (Vec<u8>, Result<(), Violation>, usize) {
     let mut splicer = Splicer::new(Side::Client, 1 << 20, ClientJudge::new(guard()));
     let (mut onward, mut from, mut refused) = (Vec::new(), 0, 0);
     while from < bytes.len() {
@@ -114,13 +120,26 @@ fn frames(sent: &[Sent]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut key = [1_u8, 2, 3, 4];
     for message in sent {
-        let mut cuts: Vec<usize> = message.cuts.iter().map(|cut| cut % (message.payload.len() + 1)).collect();
+        let mut cuts: Vec<usize> = message
+            .cuts
+            .iter()
+            .map(|cut| cut % (message.payload.len() + 1))
+            .collect();
         cuts.push(message.payload.len());
         cuts.sort_unstable();
         let (last, mut from) = (cuts.len() - 1, 0);
         for (index, to) in cuts.into_iter().enumerate() {
-            let opcode = if index == 0 { message.opcode } else { Opcode::Continuation };
-            bytes.extend(Head::frame(index == last, opcode, Some(key), &message.payload[from..to]));
+            let opcode = if index == 0 {
+                message.opcode
+            } else {
+                Opcode::Continuation
+            };
+            bytes.extend(Head::frame(
+                index == last,
+                opcode,
+                Some(key),
+                &message.payload[from..to],
+            ));
             if message.pings && index < last {
                 bytes.extend(Head::frame(true, Opcode::Ping, Some(key), b"ping"));
             }
@@ -151,12 +170,13 @@ fn sent() -> impl Strategy<Value = Sent> {
         cuts,
         pings,
     });
-    let binary = (prop::collection::vec(any::<u8>(), 0..50), cuts).prop_map(|(payload, cuts)| Sent {
-        opcode: Opcode::Binary,
-        payload,
-        cuts,
-        pings: false,
-    });
+    let binary =
+        (prop::collection::vec(any::<u8>(), 0..50), cuts).prop_map(|(payload, cuts)| Sent {
+            opcode: Opcode::Binary,
+            payload,
+            cuts,
+            pings: false,
+        });
     prop_oneof![9 => text, 1 => binary]
 }
 
@@ -216,8 +236,16 @@ fn text(payload: &str) -> Sent {
 fn a_stream_cut_at_every_byte_says_the_same() {
     let sent = [
         text(r#"{"type":"input_audio_buffer.append","audio":"AAAABBBBCCCC"}"#),
-        Sent { cuts: vec![3, 20], pings: true, ..text(r#"{"type":"session.update","session":{"instructions":"x"}}"#) },
-        Sent { cuts: vec![10, 40, 41], pings: true, ..text(r#"{"type":"input_audio_buffer.append","audio":"DDDD"}"#) },
+        Sent {
+            cuts: vec![3, 20],
+            pings: true,
+            ..text(r#"{"type":"session.update","session":{"instructions":"x"}}"#)
+        },
+        Sent {
+            cuts: vec![10, 40, 41],
+            pings: true,
+            ..text(r#"{"type":"input_audio_buffer.append","audio":"DDDD"}"#)
+        },
         text(r#"{"type":"nope"}"#),
         text(r#"{"type":"response.cancel"}"#),
     ];
@@ -228,10 +256,19 @@ fn a_stream_cut_at_every_byte_says_the_same() {
     assert_eq!((whole.len(), pings), (4, 5));
     for cut in 1..bytes.len() {
         let mut first = true;
-        let (onward, taken, _) = spliced(&bytes, || if std::mem::take(&mut first) { cut } else { usize::MAX >> 1 });
+        let (onward, taken, _) = spliced(&bytes, || {
+            if std::mem::take(&mut first) {
+                cut
+            } else {
+                usize::MAX >> 1
+            }
+        });
         assert_eq!(taken, Ok(()), "{cut}");
         let (seen, _) = without_pings(messages(onward));
-        assert!(seen.len() == whole.len() && seen.iter().zip(&whole).all(|(a, b)| same(a, b)), "{cut}");
+        assert!(
+            seen.len() == whole.len() && seen.iter().zip(&whole).all(|(a, b)| same(a, b)),
+            "{cut}"
+        );
     }
     let (bytewise, taken, _) = spliced(&bytes, || 1);
     assert_eq!(taken, Ok(()));
@@ -240,7 +277,10 @@ fn a_stream_cut_at_every_byte_says_the_same() {
 
 #[test]
 fn audio_in_one_piece_goes_on_as_the_bytes_it_came_in() {
-    let bytes = frames(&[text(r#"{"type":"input_audio_buffer.append","audio":"AAAA"}"#), text(r#"{"type":"input_audio_buffer.append","audio":"BBBB"}"#)]);
+    let bytes = frames(&[
+        text(r#"{"type":"input_audio_buffer.append","audio":"AAAA"}"#),
+        text(r#"{"type":"input_audio_buffer.append","audio":"BBBB"}"#),
+    ]);
     let mut splicer = Splicer::new(Side::Client, 1024, ClientJudge::new(guard()));
     let mut sink = Sink::default();
     splicer.take(&bytes, &mut sink, &mut || [0; 4]).unwrap();
@@ -262,7 +302,10 @@ fn an_append_that_turns_into_something_else_is_never_completed() {
 
 #[test]
 fn a_type_behind_too_much_is_refused_and_the_next_event_is_not() {
-    let event = format!("{{\"audio\":\"{}\",\"type\":\"input_audio_buffer.append\"}}", "A".repeat(5000));
+    let event = format!(
+        "{{\"audio\":\"{}\",\"type\":\"input_audio_buffer.append\"}}",
+        "A".repeat(5000)
+    );
     let bytes = frames(&[text(&event), text(r#"{"type":"response.cancel"}"#)]);
     let mut splicer = Splicer::new(Side::Client, 1000, ClientJudge::new(guard()));
     let (mut onward, mut back) = (Vec::new(), Vec::new());
@@ -282,8 +325,18 @@ fn what_breaks_the_protocol_ends_it() {
     let key = Some([1, 2, 3, 4]);
     let cases: [(Vec<u8>, &str); 6] = [
         (Head::frame(true, Opcode::Text, None, b"{}"), "unmasked"),
-        (Head::frame(true, Opcode::Continuation, key, b"{}"), "continues nothing"),
-        ([Head::frame(false, Opcode::Text, key, b"{"), Head::frame(true, Opcode::Text, key, b"}")].concat(), "within another"),
+        (
+            Head::frame(true, Opcode::Continuation, key, b"{}"),
+            "continues nothing",
+        ),
+        (
+            [
+                Head::frame(false, Opcode::Text, key, b"{"),
+                Head::frame(true, Opcode::Text, key, b"}"),
+            ]
+            .concat(),
+            "within another",
+        ),
         (vec![0xc1, 0x80, 0, 0, 0, 0], "compressed"),
         (vec![0x83, 0x80, 0, 0, 0, 0], "unknown opcode"),
         (Head::frame(true, Opcode::Close, key, &[3]), "half a code"),

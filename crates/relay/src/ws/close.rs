@@ -68,7 +68,13 @@ mod tests {
 
     #[test]
     fn what_nobody_may_send_is_refused() {
-        for payload in [&[3][..], &[0, 0], &[0x03, 0xed], &[0x03, 0xee], &[3, 0xe8, 0xff]] {
+        for payload in [
+            &[3][..],
+            &[0, 0],
+            &[0x03, 0xed],
+            &[0x03, 0xee],
+            &[3, 0xe8, 0xff],
+        ] {
             assert_eq!(Close::read(payload), Err(()), "{payload:?}");
         }
     }

@@ -232,7 +232,10 @@ mod tests {
             (&[0x09, 0], HeadError::Control),
             (&[0x88, 126, 0, 200], HeadError::Control),
             (&[0x81, 126, 0, 125], HeadError::Length),
-            (&[0x81, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff], HeadError::Length),
+            (
+                &[0x81, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
+                HeadError::Length,
+            ),
         ];
         for (bytes, error) in cases {
             assert_eq!(read_head(bytes), Err(error), "{bytes:?}");

@@ -111,8 +111,14 @@ pub async fn totals_agree_however_they_are_grouped(ledger: &Arc<dyn UsageLedger>
         totals.into_iter().map(row).collect::<Vec<_>>()
     };
     let row = |name: &str, sessions, cost| (name.to_owned(), sessions, cost);
-    assert_eq!(groups(Grouping::Subject).await, [row("b", 1, 8), row("a", 2, 7)]);
-    assert_eq!(groups(Grouping::Model).await, [row("m", 3, 13), row("asr", 1, 2)]);
+    assert_eq!(
+        groups(Grouping::Subject).await,
+        [row("b", 1, 8), row("a", 2, 7)]
+    );
+    assert_eq!(
+        groups(Grouping::Model).await,
+        [row("m", 3, 13), row("asr", 1, 2)]
+    );
     assert_eq!(groups(Grouping::Session).await.len(), 3);
     assert_eq!(groups(Grouping::Day).await.len(), 2);
     assert_eq!(groups(Grouping::Profile).await, [row("interview", 3, 15)]);

@@ -101,9 +101,9 @@ async fn a_client_that_breaks_the_protocol_is_told_1002() {
     let (mut raw, pass) = Raw::open(&place).await;
     // A frame without a mask.
     raw.0.write_all(&[0x81, 0x02, b'{', b'}']).await.unwrap();
-    let told = raw.until("protocol_error").await;
-    let rest = raw.until("WebSocket protocol").await;
-    let all = [told, rest].concat();
+    let mut all = Vec::new();
+    raw.0.read_to_end(&mut all).await.unwrap();
+    assert!(String::from_utf8_lossy(&all).contains("protocol_error"));
     assert!(all.windows(2).any(|pair| pair == 1002_u16.to_be_bytes()));
     drop(raw);
     assert_eq!(place.ended(&pass).await.fact("reason"), "protocol_error");
@@ -126,12 +126,19 @@ async fn a_slow_reader_is_waited_for_and_gets_everything() {
     let (mut socket, _) = place.session("relayed").await;
     // Many answers are on their way before the first is read.
     for _ in 0..200 {
-        socket.0.send(Message::text(r#"{"type":"nope"}"#)).await.unwrap();
+        socket
+            .0
+            .send(Message::text(r#"{"type":"nope"}"#))
+            .await
+            .unwrap();
     }
     for _ in 0..200 {
         assert_eq!(socket.next("error").await["error"]["code"], "invalid_value");
     }
-    assert_eq!(socket.turn("Hello").await["response"]["status"], "completed");
+    assert_eq!(
+        socket.turn("Hello").await["response"]["status"],
+        "completed"
+    );
 }
 
 #[tokio::test]
@@ -150,7 +157,8 @@ async fn openai_cut_off_is_told_1011() {
 async fn many_that_come_and_go_leave_no_session_lease_or_socket() {
     let place = Place::start();
     for round in 0..10 {
-        let opened = futures_util::future::join_all((0..10).map(|_| place.session("relayed"))).await;
+        let opened =
+            futures_util::future::join_all((0..10).map(|_| place.session("relayed"))).await;
         for (number, (mut socket, _)) in opened.into_iter().enumerate() {
             if (number + round) % 2 == 0 {
                 socket.0.close(None).await.unwrap();
@@ -160,10 +168,20 @@ async fn many_that_come_and_go_leave_no_session_lease_or_socket() {
     place.empty().await;
     let upstream = place.upstream().await;
     assert!(upstream.len() <= 100);
-    while place.upstream().await.iter().any(|session| session["ended_at"].is_null()) {
+    while place
+        .upstream()
+        .await
+        .iter()
+        .any(|session| session["ended_at"].is_null())
+    {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let records = place.site.trail().all();
-    let count = |action: &str| records.iter().filter(|record| record.action() == action).count();
+    let count = |action: &str| {
+        records
+            .iter()
+            .filter(|record| record.action() == action)
+            .count()
+    };
     assert_eq!(count("session.start"), 100);
 }

@@ -10,7 +10,9 @@ use crate::support::command::Run;
 
 #[tokio::test]
 async fn each_kind_of_revocation_ends_it() {
-    for kind in ["grant", "lineage", "session", "subject", "key", "profile", "before", "all"] {
+    for kind in [
+        "grant", "lineage", "session", "subject", "key", "profile", "before", "all",
+    ] {
         let place = Place::start();
         let body = json!({"profile": "relayed", "session_id": "interview-1"});
         let pass = place.mint_as(&place.caller, &body).await.json();
@@ -43,7 +45,10 @@ async fn a_revocation_ends_no_others_session() {
     let (mut second, _) = place.session("relayed").await;
     place.revoke("grant", pass["id"].as_str()).await;
     assert_eq!(first.refusal().await.1, 1008);
-    assert_eq!(second.turn("Hello?").await["response"]["status"], "completed");
+    assert_eq!(
+        second.turn("Hello?").await["response"]["status"],
+        "completed"
+    );
 }
 
 #[tokio::test]
@@ -66,7 +71,9 @@ async fn an_operator_lists_and_ends_it_from_the_command_line() {
     assert!(ended.out.contains("operator"), "{}", ended.out);
     let (code, close, _) = socket.refusal().await;
     assert_eq!((code.as_str(), close), (Some("operator"), 1008));
-    let again = place.admin_post("/api/admin/sessions/ls_none/end", &json!({})).await;
+    let again = place
+        .admin_post("/api/admin/sessions/ls_none/end", &json!({}))
+        .await;
     assert_eq!(again.status, 404);
 }
 
@@ -93,7 +100,12 @@ async fn a_lease_is_renewed_or_it_ends() {
     let (socket, pass) = place.session("leased").await;
     let path = format!("/api/sessions/{}/renew", pass["id"].as_str().unwrap());
     let renew = |bearer: String| {
-        let request = crate::support::post(&place.serve.client, &place.serve.url(&path), &bearer, &json!({}));
+        let request = crate::support::post(
+            &place.serve.client,
+            &place.serve.url(&path),
+            &bearer,
+            &json!({}),
+        );
         crate::support::send(request)
     };
     let renewed = renew(place.caller.clone()).await;
@@ -110,9 +122,18 @@ async fn who_may_not_any_more_ends_it_by_asking_to_renew() {
     let place = Place::start();
     let (socket, pass) = place.session("leased").await;
     // A revocation of the key itself would end it at once.
-    let url = place.serve.url(&format!("/api/sessions/{}/renew", pass["id"].as_str().unwrap()));
+    let url = place.serve.url(&format!(
+        "/api/sessions/{}/renew",
+        pass["id"].as_str().unwrap()
+    ));
     place.revoke("profile", Some("leased")).await;
-    let refused = crate::support::send(crate::support::post(&place.serve.client, &url, &place.caller, &json!({}))).await;
+    let refused = crate::support::send(crate::support::post(
+        &place.serve.client,
+        &url,
+        &place.caller,
+        &json!({}),
+    ))
+    .await;
     assert!(matches!(refused.status, 403 | 404), "{}", refused.text);
     assert_eq!(socket.refusal().await.1, 1008);
 }
@@ -129,7 +150,10 @@ async fn openais_own_close_is_carried_through() {
     let close = close.expect("a close");
     let end = place.ended(&pass).await;
     assert_eq!(end.fact("reason"), "upstream_closed");
-    assert_eq!(end.fact("upstream_close_code"), u16::from(close.code).to_string());
+    assert_eq!(
+        end.fact("upstream_close_code"),
+        u16::from(close.code).to_string()
+    );
 }
 
 #[tokio::test]
@@ -140,7 +164,11 @@ async fn a_clients_close_reaches_openai_and_is_answered() {
         code: 1000.into(),
         reason: "done".into(),
     };
-    socket.0.send(tokio_tungstenite::tungstenite::Message::Close(Some(frame))).await.unwrap();
+    socket
+        .0
+        .send(tokio_tungstenite::tungstenite::Message::Close(Some(frame)))
+        .await
+        .unwrap();
     let (_, close) = socket.rest().await;
     assert_eq!(u16::from(close.expect("an answer").code), 1000);
     assert_eq!(place.ended(&pass).await.fact("reason"), "client_closed");

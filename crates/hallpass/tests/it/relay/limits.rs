@@ -7,7 +7,12 @@ use super::Place;
 #[tokio::test]
 async fn a_budget_that_is_used_up_ends_it_and_refuses_new_ones() {
     let place = Place::start();
-    let poor = place.admin_post("/api/admin/keys", &json!({"name": "poor", "kind": "svc", "roles": ["poor"]})).await;
+    let poor = place
+        .admin_post(
+            "/api/admin/keys",
+            &json!({"name": "poor", "kind": "svc", "roles": ["poor"]}),
+        )
+        .await;
     let poor = poor.json()["key"].as_str().unwrap().to_owned();
     let pass = place.mint_as(&poor, &json!({})).await.json();
     let mut socket = place.open(&pass).await;
@@ -30,14 +35,22 @@ async fn a_budget_that_is_used_up_ends_it_and_refuses_new_ones() {
     assert_eq!(code, "budget");
     assert_eq!(place.ended(&pass).await.fact("reason"), "budget");
     let refused = place.mint_as(&poor, &json!({})).await;
-    assert_eq!((refused.status, refused.code().as_str()), (429, "budget_exhausted"));
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (429, "budget_exhausted")
+    );
     assert_eq!(refused.header("x-should-retry"), "false");
 }
 
 #[tokio::test]
 async fn a_place_is_free_again_when_its_session_is_gone() {
     let place = Place::start();
-    let one = place.admin_post("/api/admin/keys", &json!({"name": "one", "kind": "svc", "roles": ["one"]})).await;
+    let one = place
+        .admin_post(
+            "/api/admin/keys",
+            &json!({"name": "one", "kind": "svc", "roles": ["one"]}),
+        )
+        .await;
     let one = one.json()["key"].as_str().unwrap().to_owned();
     let passes = [
         place.mint_as(&one, &json!({})).await.json(),
@@ -46,7 +59,10 @@ async fn a_place_is_free_again_when_its_session_is_gone() {
     let mut first = place.open(&passes[0]).await;
     first.next("session.created").await;
     let refused = place.open(&passes[1]).await.refusal().await;
-    assert_eq!((refused.0.as_str(), refused.1), (Some("too_many_sessions"), 1008));
+    assert_eq!(
+        (refused.0.as_str(), refused.1),
+        (Some("too_many_sessions"), 1008)
+    );
     drop(first);
     place.empty().await;
     // The refusal did not use it up.

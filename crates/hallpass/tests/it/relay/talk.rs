@@ -55,15 +55,24 @@ async fn the_agents_sdks_first_frame_works_and_stays_pinned() {
             "output": {"format": {"type": "audio/pcm", "rate": 24000}, "speed": 1, "voice": "cedar"},
         },
     });
-    socket.send(json!({"type": "session.update", "session": session})).await;
+    socket
+        .send(json!({"type": "session.update", "session": session}))
+        .await;
     let updated = socket.next("session.updated").await;
     assert_eq!(updated["session"]["audio"]["output"]["voice"], "cedar");
-    assert_eq!(updated["session"].get("instructions"), None, "not for the browser");
+    assert_eq!(
+        updated["session"].get("instructions"),
+        None,
+        "not for the browser"
+    );
     let upstream = place.upstream().await;
     let session = &upstream[0]["session"];
     assert_eq!(session["instructions"], "Ask one question.");
     assert_eq!(session["audio"]["output"]["voice"], "cedar");
-    assert_eq!(session["audio"]["input"]["turn_detection"]["type"], "server_vad");
+    assert_eq!(
+        session["audio"]["input"]["turn_detection"]["type"],
+        "server_vad"
+    );
 }
 
 #[tokio::test]
@@ -72,20 +81,33 @@ async fn what_is_refused_is_told_and_the_session_goes_on() {
     let (mut socket, pass) = place.session("relayed").await;
     let cases: [(Message, &str); 4] = [
         (Message::text("no json"), "invalid_json"),
-        (Message::text(r#"{"type":"session.close"}"#), "invalid_value"),
+        (
+            Message::text(r#"{"type":"session.close"}"#),
+            "invalid_value",
+        ),
         (Message::binary(vec![1, 2, 3]), "invalid_frame"),
-        (Message::text(r#"{"type":"conversation.item.create","item":{"type":"message","role":"system","content":[]}}"#), "item_not_allowed"),
+        (
+            Message::text(
+                r#"{"type":"conversation.item.create","item":{"type":"message","role":"system","content":[]}}"#,
+            ),
+            "item_not_allowed",
+        ),
     ];
     for (message, code) in cases {
         socket.0.send(message).await.unwrap();
         let error = socket.next("error").await;
         assert_eq!(error["error"]["code"], code);
     }
-    assert_eq!(socket.turn("Still here?").await["response"]["status"], "completed");
+    assert_eq!(
+        socket.turn("Still here?").await["response"]["status"],
+        "completed"
+    );
     socket.0.close(None).await.unwrap();
     assert_eq!(place.ended(&pass).await.fact("events_refused"), "4");
     let records = place.site.trail().all();
-    let guarded = records.iter().filter(|record| record.action() == "session.guard");
+    let guarded = records
+        .iter()
+        .filter(|record| record.action() == "session.guard");
     assert_eq!(guarded.count(), 4);
 }
 
@@ -95,10 +117,16 @@ async fn audio_is_heard_and_a_large_one_passes() {
     let (mut socket, _) = place.session("relayed").await;
     let audio = "A".repeat(6144);
     for _ in 0..20 {
-        socket.send(json!({"type": "input_audio_buffer.append", "audio": audio})).await;
+        socket
+            .send(json!({"type": "input_audio_buffer.append", "audio": audio}))
+            .await;
     }
-    socket.send(json!({"type": "input_audio_buffer.append", "audio": "A".repeat(10 * 1024 * 1024)})).await;
-    socket.send(json!({"type": "input_audio_buffer.commit"})).await;
+    socket
+        .send(json!({"type": "input_audio_buffer.append", "audio": "A".repeat(10 * 1024 * 1024)}))
+        .await;
+    socket
+        .send(json!({"type": "input_audio_buffer.commit"}))
+        .await;
     socket.next("input_audio_buffer.committed").await;
 }
 
@@ -108,7 +136,9 @@ async fn a_client_that_offered_ours_hears_of_us_and_another_does_not() {
     let pass = place.pass("short").await;
     let secret = pass["value"].as_str().unwrap();
     let offers = format!("realtime, openai-insecure-api-key.{secret}, hallpass.v1");
-    let mut socket = place.connect("", &[("sec-websocket-protocol", &offers)]).await;
+    let mut socket = place
+        .connect("", &[("sec-websocket-protocol", &offers)])
+        .await;
     assert_eq!(socket.event().await["type"], "session.created");
     let told: Value = socket.event().await;
     assert_eq!(told["type"], "hallpass.session");
@@ -116,7 +146,9 @@ async fn a_client_that_offered_ours_hears_of_us_and_another_does_not() {
     assert_eq!(socket.next("hallpass.warning").await["kind"], "time_limit");
     let (other, _) = place.session("short").await;
     let (events, _) = other.rest().await;
-    let ours = events.iter().filter(|event| event["type"].as_str().unwrap().starts_with("hallpass"));
+    let ours = events
+        .iter()
+        .filter(|event| event["type"].as_str().unwrap().starts_with("hallpass"));
     assert_eq!(ours.count(), 0);
 }
 
@@ -124,7 +156,9 @@ async fn a_client_that_offered_ours_hears_of_us_and_another_does_not() {
 async fn a_transcription_is_relayed_too() {
     let place = Place::start();
     let (mut socket, _) = place.session("dictation").await;
-    socket.send(json!({"type": "input_audio_buffer.append", "audio": "AAAA"})).await;
+    socket
+        .send(json!({"type": "input_audio_buffer.append", "audio": "AAAA"}))
+        .await;
     let upstream = place.upstream().await;
     assert_eq!(upstream[0]["session"]["type"], "transcription");
 }

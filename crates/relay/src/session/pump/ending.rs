@@ -88,7 +88,11 @@ impl Pump {
             by,
             told: false,
             began: now,
-            gives_up_at: if by.is_some() { now + self.limits.close } else { gives_up_at },
+            gives_up_at: if by.is_some() {
+                now + self.limits.close
+            } else {
+                gives_up_at
+            },
         });
         self.times.wake_at(gives_up_at);
     }
@@ -108,7 +112,8 @@ impl Pump {
     fn close_upstream(&mut self, payload: &[u8]) {
         if self.up.between_frames() && !self.up.is_closed() {
             let key = super::new_key(&self.opened);
-            self.upstream.push(&Head::frame(true, Opcode::Close, Some(key), payload));
+            self.upstream
+                .push(&Head::frame(true, Opcode::Close, Some(key), payload));
         }
     }
 
@@ -140,7 +145,8 @@ impl Pump {
             // OpenAI did not answer the client's close; we do.
             let answer = ending.code.map(|code| Close::new(code, "").payload());
             let answer = answer.unwrap_or_default();
-            self.client.push(&Head::frame(true, Opcode::Close, None, &answer));
+            self.client
+                .push(&Head::frame(true, Opcode::Close, None, &answer));
             self.client.flush(cx);
         }
         // Best effort: whoever is still there has had its time.
@@ -163,9 +169,11 @@ impl Pump {
             reason => reason.as_str(),
         };
         let error = error_event(sentence, kind, None, None);
-        self.client.push(&Head::frame(true, Opcode::Text, None, error.as_bytes()));
+        self.client
+            .push(&Head::frame(true, Opcode::Text, None, error.as_bytes()));
         let close = Close::new(code, sentence).payload();
-        self.client.push(&Head::frame(true, Opcode::Close, None, &close));
+        self.client
+            .push(&Head::frame(true, Opcode::Close, None, &close));
     }
 
     fn is_done(&self, ending: &Ending) -> bool {
