@@ -192,9 +192,12 @@ impl Pump {
         for found in std::mem::take(&mut sink.found) {
             self.found(found);
         }
-        // What OpenAI says before its session is ready is not for the client.
-        let too_early = way == Way::Down && !self.ready && sink.closed.is_some();
-        if passes_on && !too_early {
+        // A close before the session is ready, or in answer to ours, is not for
+        // the client; it is the last part of what goes on.
+        if way == Way::Down && sink.closed.is_some() && (!self.ready || self.ends_by_us()) {
+            sink.onward.pop();
+        }
+        if passes_on {
             let to = match way {
                 Way::Up => &mut self.upstream,
                 Way::Down => &mut self.client,

@@ -109,6 +109,11 @@ impl Pump {
         }
     }
 
+    /// Whether the end under way is of our own making.
+    pub(super) fn ends_by_us(&self) -> bool {
+        self.ending.is_some_and(|ending| ending.by.is_none())
+    }
+
     fn close_upstream(&mut self, payload: &[u8]) {
         if self.up.between_frames() && !self.up.is_closed() {
             let key = super::new_key(&self.opened);
