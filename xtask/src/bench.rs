@@ -1,4 +1,5 @@
 //! `cargo xtask bench`: the build that is shipped, then the benchmark itself.
+mod auth;
 mod page;
 
 use std::{ffi::OsString, path::PathBuf, process::Command};
@@ -13,7 +14,8 @@ use crate::run::{cargo, output, root, run};
 pub(crate) struct Args {
     /// Passed to the benchmark: `mint`, then its options; `--help` lists them.
     /// Or `trail`: the audit trail against the disk; or `registry`: what a
-    /// grant costs the registry, and a mint beside a million of them
+    /// grant costs the registry, and a mint beside a million of them; or `auth`:
+    /// each kind of credential, and the whole step
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     benchmark: Vec<OsString>,
 }
@@ -27,6 +29,9 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
         let examples = EXAMPLES.iter().find(|(name, _, _)| task == name);
         if let Some((name, package, example)) = examples {
             return by_example(name, package, example, rest);
+        }
+        if task == "auth" {
+            return auth::auth(rest, &target_folder()?);
         }
     }
     let mut build = cargo(&["build", "--profile", PROFILE, "--locked"]);

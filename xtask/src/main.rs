@@ -8,6 +8,7 @@
 mod bench;
 mod crash;
 mod deps_check;
+mod fuzz;
 mod generated;
 mod lint;
 mod prepare;
@@ -45,6 +46,8 @@ enum Task {
     Bench(bench::Args),
     /// Kill a server again and again under load; what it answered must hold
     Crash(crash::Args),
+    /// Fuzz one parser, or each, for some minutes on nightly
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Schema(args) => generated::SCHEMA.update(&args),
         Task::Bench(args) => bench::bench(&args),
         Task::Crash(args) => crash::crash(&args),
+        Task::Fuzz(args) => fuzz::fuzz(&args),
     }
 }
 

@@ -89,7 +89,7 @@ fn mutate(input: &mut Vec<u8>, inputs: &[Vec<u8>], random: &mut Random) {
     }
 }
 
-/// Small numbers that a seed repeats (SplitMix64).
+/// Small numbers that a seed repeats (`SplitMix64`).
 struct Random(u64);
 
 impl Random {

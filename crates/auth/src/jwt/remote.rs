@@ -117,10 +117,14 @@ impl RemoteKeys {
         }
     }
 
-    /// Renews the keys until dropped: at once, and then at the set interval.
-    /// After a failure the next try comes sooner, from one second on.
+    /// Renews the keys until dropped: at once where there are none yet, and then
+    /// at the set interval. After a failure the next try comes sooner, from one
+    /// second on.
     pub async fn renew_forever(&self) {
         let mut failures = 0_u32;
+        if self.is_ready() {
+            sleep(self.settings.renew_every).await;
+        }
         loop {
             failures = match self.refresh().await {
                 Ok(()) => 0,

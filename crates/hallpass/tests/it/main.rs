@@ -30,6 +30,7 @@ mod life;
 mod limits;
 mod login;
 mod refused_settings;
+mod rotation;
 mod security_page;
 mod relay;
 mod serve_drain;

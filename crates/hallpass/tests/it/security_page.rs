@@ -8,9 +8,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// The page's `file.rs::name`s.
 fn named() -> Vec<(&'static str, &'static str)> {
     let quoted = PAGE.split('`').skip(1).step_by(2);
-    quoted
-        .filter_map(|text| text.split_once(".rs::").map(|(file, name)| (file, name)))
-        .collect()
+    quoted.filter_map(|text| text.split_once(".rs::")).collect()
 }
 
 #[test]

@@ -26,11 +26,7 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
         "/api/interview/realtime-token",
         Some(Permission::GrantsCreate),
     ),
-    (
-        "POST",
-        "/api/setup/ai-sdk",
-        Some(Permission::GrantsCreate),
-    ),
+    ("POST", "/api/setup/ai-sdk", Some(Permission::GrantsCreate)),
     (
         "POST",
         "/v1/realtime/client_secrets",

@@ -72,16 +72,16 @@ mod tests {
 
     fn settings(instructions: &str) -> Settings {
         let session = json!({ "instructions": instructions });
-        Settings::new(&members(session), &Map::new())
+        Settings::new(&members(&session), &Map::new())
     }
 
-    fn members(value: Value) -> Map<String, Value> {
+    fn members(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
     fn said(role: &str) -> Item {
         let text = json!({"type": "message", "role": role, "content": [{"type": "input_text", "text": "x"}]});
-        Item::new(members(text), "item_1", 0)
+        Item::new(members(&text), "item_1", 0)
     }
 
     #[test]
