@@ -49,8 +49,7 @@ pub(super) fn upstream_frame() -> Vec<u8> {
     let now = BEGAN.elapsed().as_nanos();
     let audio = "A".repeat(AUDIO);
     let event = format!(
-        r#"{{"type":"response.output_audio.delta","event_id":"{now:0width$}","delta":"{audio}"}}"#,
-        width = TIME_DIGITS
+        r#"{{"type":"response.output_audio.delta","event_id":"{now:0TIME_DIGITS$}","delta":"{audio}"}}"#
     );
     frame(&event, None)
 }

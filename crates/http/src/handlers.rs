@@ -15,6 +15,6 @@ pub(crate) mod refresh;
 pub(crate) mod reports;
 pub(crate) mod revocations;
 pub(crate) mod revoke;
-pub(crate) mod setup;
 pub(crate) mod sessions;
+pub(crate) mod setup;
 pub(crate) mod usage;

@@ -68,19 +68,37 @@ impl Guard {
         let id = event_id(&event);
         let Some(Value::String(kind)) = event.get("type").cloned() else {
             let text = "The event has no type.";
-            return refuse(text, "invalid_event", Some("type"), id, "no_type");
+            return refuse(
+                text,
+                "invalid_event",
+                Some("type"),
+                id.as_deref(),
+                "no_type",
+            );
         };
         if event
             .keys()
             .any(|name| name != "type" && name.eq_ignore_ascii_case("type"))
         {
             let text = "The event names its type twice.";
-            return refuse(text, "invalid_event", Some("type"), id, "two_types");
+            return refuse(
+                text,
+                "invalid_event",
+                Some("type"),
+                id.as_deref(),
+                "two_types",
+            );
         }
         let row = TABLE.iter().find(|row| row.kind == kind);
         let Some(row) = row.filter(|row| row.treatment != Treatment::Refused) else {
             let text = "This event is not supported here.";
-            return refuse(text, "invalid_value", Some("type"), id, "unknown_event");
+            return refuse(
+                text,
+                "invalid_value",
+                Some("type"),
+                id.as_deref(),
+                "unknown_event",
+            );
         };
         if !self.allows(row.kind) {
             let text = "The profile of this session does not allow this event.";
@@ -88,7 +106,7 @@ impl Guard {
                 text,
                 "event_not_allowed",
                 Some("type"),
-                id,
+                id.as_deref(),
                 "event_not_allowed",
             );
         }
@@ -105,7 +123,13 @@ impl Guard {
             },
             Err(param) => {
                 let text = "The profile of this session does not allow items of this role.";
-                refuse(text, "item_not_allowed", Some(param), id, "system_item")
+                refuse(
+                    text,
+                    "item_not_allowed",
+                    Some(param),
+                    id.as_deref(),
+                    "system_item",
+                )
             }
         }
     }
@@ -153,7 +177,7 @@ fn refuse(
     message: &str,
     code: &str,
     param: Option<&str>,
-    event_id: Option<String>,
+    event_id: Option<&str>,
     why: &'static str,
 ) -> Verdict {
     Verdict::Refuse {
@@ -168,7 +192,7 @@ pub fn error_event(
     message: &str,
     code: &str,
     param: Option<&str>,
-    event_id: Option<String>,
+    event_id: Option<&str>,
 ) -> String {
     json!({
         "type": "error",

@@ -278,7 +278,8 @@ impl<'b> Admission<'b> {
             .unwrap_or(Timestamp::MAX);
         let sessions = &parts.sessions;
         let (pass, record) = sessions.issue(&*parts.ids, draft, &self.terms, expires_at);
-        sessions.passes.keep(&record).await.map_err(not_kept)?;
+        let kept = sessions.passes.keep(&record).await;
+        kept.map_err(|error| not_kept(&error))?;
         Ok(MintedSecret {
             secret: pass.into_secret(),
             expires_at,
@@ -313,7 +314,7 @@ impl<'b> Admission<'b> {
     }
 }
 
-fn not_kept(error: StoreError) -> Box<MintFailure> {
+fn not_kept(error: &StoreError) -> Box<MintFailure> {
     let text = "The server can't keep its records, so it issues no credentials. Try again later.";
     Box::new(MintFailure {
         refusal: Refusal::new(Code::StoreUnavailable, text).internal(error.to_string()),

@@ -431,7 +431,7 @@ impl<J: Judge> Splicer<J> {
         let Head { opcode, mask, .. } = frame.head;
         if opcode == Opcode::Close {
             let close = Close::read(&self.control)
-                .map_err(|()| Violation::Protocol("a close has no good code or reason"))?;
+                .map_err(|_| Violation::Protocol("a close has no good code or reason"))?;
             sink.closed = Some(close);
             self.closed = true;
         }

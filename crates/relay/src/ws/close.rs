@@ -3,6 +3,11 @@
 /// Most bytes of a control frame's payload.
 pub const MAX_CONTROL: usize = 125;
 
+/// A payload that may not stand in a close frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a close has no good code or reason")]
+pub struct NotAClose;
+
 /// A code and a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
@@ -29,16 +34,16 @@ impl Close {
     ///
     /// The payload is one byte, its code is one nobody may send, or its reason
     /// is no text.
-    pub fn read(payload: &[u8]) -> Result<Option<Self>, ()> {
+    pub fn read(payload: &[u8]) -> Result<Option<Self>, NotAClose> {
         let (code, reason) = match payload {
             [] => return Ok(None),
             [a, b, reason @ ..] => (u16::from_be_bytes([*a, *b]), reason),
-            [_] => return Err(()),
+            [_] => return Err(NotAClose),
         };
         let sendable = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
-        let reason = str::from_utf8(reason).map_err(drop)?;
+        let reason = str::from_utf8(reason).map_err(|_| NotAClose)?;
         if !sendable {
-            return Err(());
+            return Err(NotAClose);
         }
         Ok(Some(Self {
             code,
@@ -75,7 +80,7 @@ mod tests {
             &[0x03, 0xee],
             &[3, 0xe8, 0xff],
         ] {
-            assert_eq!(Close::read(payload), Err(()), "{payload:?}");
+            assert_eq!(Close::read(payload), Err(NotAClose), "{payload:?}");
         }
     }
 
