@@ -36,7 +36,7 @@ interface Answer {
   profile?: string;
   url?: string;
   connect?: { url?: string; protocols?: string[] };
-  lease_expires_at?: number;
+  lease_until?: number;
 }
 
 /** A refresh that came at the wrong time, where a new secret is the answer. */
@@ -78,7 +78,7 @@ export class Broker implements TicketSource {
 
   async renewLease(grant: Grant, signal: AbortSignal): Promise<number | undefined> {
     const answer = (await this.post(`/api/sessions/${grant.id}/renew`, {}, signal)) as Answer;
-    return ms(answer.lease_expires_at);
+    return ms(answer.lease_until);
   }
 
   /** Sends JSON, and answers with JSON. */
@@ -105,7 +105,7 @@ export class Broker implements TicketSource {
     const refreshAt = (ms(answer.refresh_after ?? answer.refreshAfter) ?? expiresAt - 12_000) + 1000;
     const mode = answer.mode ?? (/^https?:/.test(url) ? 'call' : 'direct');
     const { id, profile } = answer;
-    const grant: Grant = { id, mode, profile, expiresAt, refreshAt, leaseEndsAt: ms(answer.lease_expires_at) };
+    const grant: Grant = { id, mode, profile, expiresAt, refreshAt };
     this.#newest = grant;
     const secret = seal(value);
     return {

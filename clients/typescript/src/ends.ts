@@ -3,6 +3,7 @@ import type { HallpassError } from './errors.js';
 /** Why a connection is over. */
 export type EndCause =
   | 'client'
+  | 'operator'
   | 'ended'
   | 'revoked'
   | 'unauthorized'
@@ -44,6 +45,7 @@ const FATAL: readonly (readonly [RegExp, EndCause])[] = [
 /** Words of a close that is final by its code. */
 const FINAL: typeof FATAL = [
   ...FATAL,
+  [/operator/, 'operator'],
   [/lease|unauthori[sz]ed|credential/, 'unauthorized'],
   [/time|duration|limit|idle|expired/, 'time_limit'],
 ];
@@ -58,7 +60,7 @@ export function classify({ code, reason, errorCode = '' }: Closed): { cause: End
   if (errorCode === 'session_expired') return { cause: 'session_cap', retry: true };
   if (code === 1000) return { cause: 'ended', retry: false };
   if (RETRIED.includes(code)) return { cause: code === 1005 || code === 1006 ? 'network' : 'server', retry: true };
-  return { cause: named(FINAL, reason) ?? (code === 3000 ? 'token' : 'policy'), retry: false };
+  return { cause: named(FINAL, errorCode + reason) ?? (code === 3000 ? 'token' : 'policy'), retry: false };
 }
 
 function named(table: typeof FATAL, words: string): EndCause | undefined {

@@ -240,6 +240,7 @@ export class Engine {
     this.#tell({ type: 'session.created', session: live.session });
     this.#emitter.emit('connected', { grant: live.grant, session: live.session, generation: live.generation });
     this.#arm(live);
+    for (const event of live.early.splice(0)) this.#received(live, event);
     for (const event of this.#outgoing.drain()) live.send(event);
   }
 
@@ -258,15 +259,15 @@ export class Engine {
 
   #received(from: Live, event: ServerEvent): void {
     this.#deadlines.check();
+    if (from.isEcho(event)) return;
     if (from !== this.#current) {
+      if (from.generation > (this.#current?.generation ?? 0)) from.early.push(event);
       // A connection that was left only settles what it cost.
-      if (from.generation < (this.#current?.generation ?? 0) && event.type === 'response.done') {
-        this.#tell(event);
-      }
+      else if (event.type === 'response.done') this.#tell(event);
       return;
     }
-    if (from.isEcho(event)) return;
     const changed = this.history.observe(event);
+    if (event.type === 'hallpass.session' && event.lease_until) this.#renewals.leaseAt(from, event.lease_until * 1000);
     this.#tell(event);
     if (changed) this.#publish();
   }

@@ -18,7 +18,7 @@ const OVER: Words = ['The conversation is over.', 'Start a new one.'];
 const ODD: Words = ['The voice service gave an unexpected answer.', 'It is not from Hallpass: check the endpoint.'];
 const REFUSED: Words = [
   'The conversation could not be opened. Please try again.',
-  'The secret was refused: expired, used before, or of another host.',
+  'Expired, used before, or of another host.',
 ];
 
 /** By code, or by the end of a code. */
@@ -27,7 +27,7 @@ const WORDS: readonly (readonly [RegExp, Words])[] = [
   [/credential$|^unauthorized$/, SIGN_IN],
   [/budget/, ['The budget for this conversation is used up.', 'See the subject’s usage.']],
   [/time_limit/, ['The time for this conversation is over.', 'See max_session_seconds.']],
-  [/^interview_(finished|exhausted)|dropped|not_connected|session_cap|aborted/, OVER],
+  [/finished|exhausted|dropped|not_connected|session_cap|aborted|operator/, OVER],
   [/denied|not_allowed|not_yours|unknown$|policy/, NOT_ALLOWED],
   [
     /too_many_grants/,

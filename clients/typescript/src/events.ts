@@ -105,7 +105,17 @@ interface Body {
   'rate_limits.updated': { rate_limits: unknown[] };
   'output_audio_buffer.started': { response_id?: string };
   'output_audio_buffer.stopped': { response_id?: string };
-  'hallpass.session.warning': { reason?: string; ends_at?: number };
+  /** Relay mode: what Hallpass holds this session to; Unix seconds. */
+  'hallpass.session': { id: string; grant: string; ends_at: number; lease_until?: number | null };
+  /** Relay mode: what is about to end it. */
+  'hallpass.warning': {
+    kind: 'time_limit' | 'lease' | 'budget' | (string & {});
+    seconds_left?: number;
+    bound?: string;
+    percent?: number;
+  };
+  /** Relay mode: members of a `session.update` that the profile does not let a page change. */
+  'hallpass.set_back': { members: string[] };
 }
 
 /** Server events this package knows, by `type`. */

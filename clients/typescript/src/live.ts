@@ -20,6 +20,8 @@ export class Live {
   readonly openedAt: number = Date.now();
   /** Items this connection was told, by id. */
   readonly told: Set<string> = new Set();
+  /** What came before this connection was the current one. */
+  readonly early: ServerEvent[] = [];
   closed: Closed | undefined;
   session: SessionConfig = {};
   #awaited: { id: string; done: () => void } | undefined;

@@ -27,9 +27,8 @@ export class Renewals {
 
   /** Sets the times of a connection's renewals. */
   arm(live: Live, direct: DirectRenewal): void {
-    const { mode, refreshAt, leaseEndsAt } = live.grant;
+    const { mode, refreshAt } = live.grant;
     if (mode === 'direct' && direct === 'renew') this.#secretAt(refreshAt);
-    if (leaseEndsAt) this.#leaseAt(live, leaseEndsAt);
   }
 
   /** The secret at hand, if it still opens a connection. */
@@ -76,7 +75,8 @@ export class Renewals {
     }
   }
 
-  #leaseAt(live: Live, endsAt: number): void {
+  /** Renews a lease in time; Hallpass says how long it is. */
+  leaseAt(live: Live, endsAt: number): void {
     const left = endsAt - Date.now();
     const lead = Math.min(left / 2, Math.max(5000, left / 3));
     this.#parts.deadlines.set('lease', endsAt - lead, () => void this.#renewLease(live, endsAt));
@@ -88,8 +88,8 @@ export class Renewals {
     emit('renewing', { kind: 'lease' });
     try {
       const next = await source.renewLease(live.grant, signal);
-      if (next) this.#leaseAt(live, next);
-      emit('renewed', { kind: 'lease', grant: { ...live.grant, leaseEndsAt: next } });
+      if (next) this.leaseAt(live, next);
+      emit('renewed', { kind: 'lease', grant: live.grant });
     } catch (caught) {
       const error = known(caught);
       if (signal.aborted || live.closed) return;

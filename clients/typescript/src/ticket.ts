@@ -16,8 +16,6 @@ export interface Grant {
   expiresAt: number;
   /** When to ask for the next one. */
   refreshAt: number;
-  /** When the session's lease ends unless renewed; only where there is one. */
-  leaseEndsAt?: number | undefined;
 }
 
 /** The right to open one connection. */
@@ -31,6 +29,6 @@ export interface Ticket {
 /** Where tickets come from. */
 export interface TicketSource {
   next(reason: TicketReason, signal: AbortSignal): Promise<Ticket>;
-  /** Extends a live session; answers with when its lease ends now. */
+  /** Extends a live session; answers with when its lease ends now, in milliseconds since 1970. */
   renewLease?(grant: Grant, signal: AbortSignal): Promise<number | undefined>;
 }

@@ -301,8 +301,11 @@ describe('a lost connection', () => {
   it.each([
     [1008, 'revoked', 'revoked'],
     [1008, 'budget_exhausted', 'budget'],
-    [1008, 'lease not renewed', 'unauthorized'],
-    [1008, 'time limit reached', 'time_limit'],
+    [1008, "The session's lease may not be renewed.", 'unauthorized'],
+    [1008, 'Your session hit its maximum duration.', 'time_limit'],
+    [1008, 'The session was idle for too long.', 'time_limit'],
+    [1008, 'The operator ended this session.', 'operator'],
+    [1002, 'A frame broke the WebSocket protocol.', 'policy'],
     [4000, 'invalid_request_error.invalid_model', 'policy'],
     [3000, 'invalid_request_error', 'token'],
     [1000, '', 'ended'],
@@ -419,5 +422,23 @@ describe('a lost connection', () => {
     await pass(5000);
     expect(server.requests.map(({ path }) => path).filter((path) => path.includes('generate'))).toHaveLength(2);
     expect(session.status).toBe('open');
+  });
+});
+
+describe('an end that Hallpass explains', () => {
+  it.each([
+    ['revoked', 'revoked', 'Your access was withdrawn.'],
+    ['budget', 'budget', 'The budget for this conversation is used up.'],
+    ['time_limit', 'time_limit', 'The time for this conversation is over.'],
+    ['lease_refused', 'unauthorized', 'Please sign in again.'],
+    ['operator', 'operator', 'The conversation is over.'],
+  ])('is told by its code: %s', async (code, cause, userMessage) => {
+    const { server, session, ends } = stage({ mode: 'relay' });
+    await session.start();
+    server.connection.emit({ type: 'error', error: { type: 'invalid_request_error', code, message: 'why' } });
+    server.connection.close(1008, '');
+    await pass(600_000);
+    expect(ends).toMatchObject([{ cause, code: 1008, error: { userMessage } }]);
+    expect(server.connections).toHaveLength(1);
   });
 });

@@ -5,6 +5,7 @@ import { render } from './transcript.js';
 const WHY: Record<string, string> = {
   client: 'You ended it.',
   ended: 'It ended.',
+  operator: 'An operator ended it.',
   revoked: 'Access was withdrawn.',
   unauthorized: 'The sign-in was no longer good.',
   budget: 'Its budget was used up.',

@@ -159,7 +159,8 @@ export class Interview {
       const endsAt = expires_at ? expires_at * 1000 : undefined;
       this.#change({ grant, endsAt, startedAt: this.#state.startedAt ?? Date.now() });
     });
-    session.on('hallpass.session.warning', ({ ends_at }) => ends_at && this.#change({ endsAt: ends_at * 1000 }));
+    // The operator's own limit comes before OpenAI's.
+    session.on('hallpass.session', ({ ends_at }) => this.#change({ endsAt: ends_at * 1000 }));
     session.on('renewed', (renewal) => {
       const renewals = [...this.#state.renewals, { ...renewal, at: Date.now() }];
       this.#change({ renewals, error: undefined });

@@ -111,7 +111,7 @@ export class FakeHallpass {
     const refusal = this.#refusals.find((each) => path.includes(each.path) && each.times !== 0);
     if (refusal) return refused(refusal);
     if (path.endsWith('/events')) return Response.json({});
-    if (path.endsWith('/renew')) return Response.json({ lease_expires_at: seconds() + this.#options.leaseSeconds });
+    if (path.endsWith('/renew')) return Response.json({ lease_until: seconds() + this.#options.leaseSeconds });
     return Response.json(this.#issue(path), { status: 201 });
   };
 
@@ -127,7 +127,7 @@ export class FakeHallpass {
   }
 
   #issue(path: string): object {
-    const { mode, secretSeconds, leaseSeconds } = this.#options;
+    const { mode, secretSeconds } = this.#options;
     const number = this.secrets.length + 1;
     const id = `gr_${number}`;
     const value = `ek_fake${number}${'x'.repeat(24)}`;
@@ -136,10 +136,9 @@ export class FakeHallpass {
     this.#given.set(value, { grant: id, expiresAt: expires, used: false });
     const url = 'wss://fake.test/v1/realtime';
     const times = { expires_at: expires, refresh_after: expires - Math.ceil(secretSeconds / 5) };
-    const lease = leaseSeconds ? { lease_expires_at: seconds() + leaseSeconds } : {};
     if (path.endsWith('realtime-token')) return { token: value, url, id, expiresAt: times.expires_at, refreshAfter: times.refresh_after };
     const protocols = ['realtime', `openai-insecure-api-key.${value}`];
-    return { id, value, mode, profile: 'interview', lineage: 'ln_1', ...times, ...lease, connect: { url, protocols } };
+    return { id, value, mode, profile: 'interview', lineage: 'ln_1', ...times, connect: { url, protocols } };
   }
 
   #connect(socket: FakeSocket, url: string, protocols: string[]): void {
@@ -165,6 +164,10 @@ export class FakeHallpass {
     }
     if (secret) secret.used = true;
     connection.emit({ type: 'session.created', session });
+    if (!protocols.includes('hallpass.v1')) return;
+    const { sessionSeconds, leaseSeconds } = this.#options;
+    const lease_until = leaseSeconds ? seconds() + leaseSeconds : null;
+    connection.emit({ type: 'hallpass.session', id: 'ls_1', grant: secret?.grant ?? '', ends_at: seconds() + sessionSeconds, lease_until });
   }
 }
 
