@@ -1,7 +1,7 @@
 // The interview page as a visitor has it.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { answer, begin, openPage, phase, said, shoot, signIn, startBrowser, startDev, turns } from './support.mjs';
+import { MODES, answer, begin, openPage, phase, said, shoot, signIn, speak, startBrowser, startDev, turns } from './support.mjs';
 
 const QUESTIONS = ['Tell me a little about yourself', 'most proud of', 'something went wrong'];
 
@@ -32,7 +32,7 @@ function clean({ console }) {
 }
 
 describe('an interview', () => {
-  for (const mode of ['direct']) {
+  for (const mode of MODES) {
     test(`goes from sign-in to summary in ${mode} mode`, async () => {
       opened = await openPage(browser);
       const { page } = opened;
@@ -45,7 +45,7 @@ describe('an interview', () => {
       await said(page, QUESTIONS[0]);
       await answer(page, 'I build compilers.');
       await said(page, QUESTIONS[1]);
-      await answer(page, 'A borrow checker.');
+      await speak(page);
       await said(page, QUESTIONS[2]);
       await shoot(page, `${mode}-3-live`);
       assert.match(await page.locator('#holds').innerText(), /used, and dropped[\s\S]*Standard key\s*never/);

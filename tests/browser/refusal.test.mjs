@@ -1,7 +1,7 @@
 // What a visitor is told when it can't go on.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { begin, openPage, said, shoot, signIn, startBrowser, startDev } from './support.mjs';
+import { MODES, begin, openPage, said, shoot, signIn, startBrowser, startDev } from './support.mjs';
 
 const QUESTIONS = ['Tell me a little about yourself', 'most proud of', 'something went wrong'];
 
@@ -43,6 +43,18 @@ describe('what goes wrong', () => {
     assert.equal(lifted, 200);
     await begin(page);
   });
+
+  for (const mode of MODES.filter((each) => each !== 'direct')) {
+    test(`a person revoked in a ${mode} is cut off at once`, async () => {
+      const page = await visit();
+      await begin(page, { mode });
+      await said(page, QUESTIONS[0]);
+      await page.getByRole('button', { name: 'Revoke me' }).click();
+      await page.getByRole('alert').filter({ hasText: 'Your access was withdrawn.' }).waitFor();
+      await shoot(page, `${mode}-7-revoked`);
+      await page.evaluate(() => fetch('api/trouble', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"kind":"lift"}' }));
+    });
+  }
 
   test('a refused microphone is explained', async () => {
     const refusing = await startBrowser({ microphone: false });

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+/** The ways a voice can travel. */
+export const MODES = ['direct', 'relay', 'call'];
+
 /** How long anything may take, in milliseconds: generous, for slow machines. */
 const DEADLINE = 20_000;
 
@@ -99,6 +102,13 @@ export function said(page, words) {
 export async function answer(page, text) {
   await page.getByLabel('Your answer, typed').fill(text);
   await page.getByRole('button', { name: 'Send' }).click();
+}
+
+/** Answers aloud: Chromium's microphone beeps, and the simulator is told where the turn ends. */
+export async function speak(page) {
+  await page.waitForFunction(() => document.getElementById('meter-input').value > 0.1);
+  await page.getByRole('button', { name: 'I’ve answered' }).click();
+  await page.locator('#transcript li.user', { hasText: /A simulated transcript of \d/ }).waitFor();
 }
 
 /** Every finished turn, as `speaker: words`. */

@@ -110,20 +110,20 @@ export class Broker implements TicketSource {
     const secret = seal(value);
     return {
       grant,
-      open: (options) => secret.use((held) => this.#open(mode, url, held, options)),
+      open: (options) => secret.use((held) => this.#open(grant, url, held, options)),
       drop: () => secret.drop(),
     };
   }
 
-  #open(mode: Mode, url: string, secret: string, options: OpenOptions): ReturnType<Ticket['open']> {
+  #open(grant: Grant, url: string, secret: string, options: OpenOptions): ReturnType<Ticket['open']> {
     const { http, WebSocket, PeerConnection, media } = this.#options;
-    if (mode === 'call') {
-      if (!PeerConnection) throw new TokenError('malformed_answer', { detail: 'no WebRTC here' });
+    if (grant.mode === 'call') {
+      const parts = { http, PeerConnection, media, renew: () => this.renewLease(grant, options.signal) };
       // Fetched by those alone who make calls.
-      return import('./call.js').then(({ openCall }) => openCall({ http, PeerConnection, media }, url, secret, options));
+      return import('./call.js').then(({ openCall }) => openCall(parts, url, secret, options));
     }
     const protocols = ['realtime', `openai-insecure-api-key.${secret}`];
-    if (mode === 'relay') protocols.push(OWN_EVENTS);
+    if (grant.mode === 'relay') protocols.push(OWN_EVENTS);
     return openSocket(WebSocket, url, protocols, options);
   }
 }

@@ -1,4 +1,4 @@
-import { HallpassError, TokenError, unreachable } from './errors.js';
+import { ConnectError, HallpassError, TokenError, unreachable } from './errors.js';
 import type { ClientEvent } from './events.js';
 import type { Link, OpenOptions } from './link.js';
 import { failure, request, type Http } from './http.js';
@@ -15,8 +15,10 @@ export interface CallMedia {
 /** What a call is made with. */
 export interface CallParts {
   http: Http;
-  PeerConnection: typeof RTCPeerConnection;
+  PeerConnection: typeof RTCPeerConnection | undefined;
   media: CallMedia | undefined;
+  /** Asks the server whether the call may go on. */
+  renew(): Promise<unknown>;
 }
 
 /** The label OpenAI knows its channel of events by. */
@@ -27,11 +29,12 @@ const BROKEN_MS = 5000;
 
 /** Opens a WebRTC call: offers, posts the offer with the secret, takes the answer. */
 export async function openCall(
-  { http, PeerConnection, media }: CallParts,
+  { http, PeerConnection, media, renew }: CallParts,
   url: string,
   secret: string,
   { handlers, signal, live }: OpenOptions,
 ): Promise<Link> {
+  if (!PeerConnection) throw new ConnectError('no_webrtc', { detail: 'this browser has no WebRTC' });
   const peer = new PeerConnection();
   const channel = peer.createDataChannel(CHANNEL);
   let track: MediaStreamTrack | undefined;
@@ -69,7 +72,13 @@ export async function openCall(
     if (event.type === 'error') errorCode = event.error.code ?? event.error.type;
     handlers.onEvent(event);
   };
-  channel.onclose = () => end(1005, errorCode ?? 'the other side hung up');
+  channel.onclose = () => {
+    if (over) return;
+    if (errorCode) return end(1001, errorCode);
+    // A call is hung up without a word: the server knows why.
+    const hungUp = (): void => end(1000, 'the other side hung up');
+    renew().then(hungUp, ({ code }: HallpassError) => (/revoked|budget/.test(code) ? end(1008, code) : hungUp()));
+  };
 
   try {
     const { sender } = peer.addTransceiver('audio', { direction: media ? 'sendrecv' : 'recvonly' });
