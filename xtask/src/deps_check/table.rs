@@ -40,6 +40,12 @@ pub(super) const ROWS: &[Row] = &[
         why: "logs and metrics of any crate; it must know none of them",
     },
     Row {
+        package: "hallpass-scan",
+        may_use: NOTHING,
+        tests_may_use: TESTKIT,
+        why: "it checks repositories that have none of our server; it reads keys by rules of its own",
+    },
+    Row {
         package: "hallpass-sim",
         may_use: NOTHING,
         tests_may_use: TESTKIT,
