@@ -6,7 +6,10 @@ use std::{ffi::OsString, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::run::{cargo, output, root, run};
+use crate::{
+    run::{cargo, output, root, run},
+    scan_corpus,
+};
 
 /// Arguments of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -15,7 +18,7 @@ pub(crate) struct Args {
     /// Passed to the benchmark: `mint`, then its options; `--help` lists them.
     /// Or `trail`: the audit trail against the disk; or `registry`: what a
     /// grant costs the registry, and a mint beside a million of them; or `auth`:
-    /// each kind of credential, and the whole step
+    /// each kind of credential, and the whole step; or `scan`: the leak scanner
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     benchmark: Vec<OsString>,
 }
@@ -32,6 +35,9 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
         }
         if task == "auth" {
             return auth::auth(rest, &target_folder()?);
+        }
+        if task == "scan" {
+            return run(scan_corpus::scan().args(rest));
         }
     }
     let mut build = cargo(&["build", "--profile", PROFILE, "--locked"]);

@@ -13,6 +13,7 @@ mod generated;
 mod lint;
 mod prepare;
 mod run;
+mod scan_corpus;
 mod test;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Task {
     Openapi(generated::Args),
     /// Write the configuration's JSON schema, or compare it with `--check`
     Schema(generated::Args),
+    /// Scan fifty well-known packages: there must be no find in them
+    ScanCorpus,
     /// Build as shipped and measure against peers
     Bench(bench::Args),
     /// Kill a server again and again under load; what it answered must hold
@@ -67,6 +70,7 @@ fn perform(task: Task) -> Result<()> {
         Task::DepsCheck => deps_check::deps_check(),
         Task::Openapi(args) => generated::OPENAPI.update(&args),
         Task::Schema(args) => generated::SCHEMA.update(&args),
+        Task::ScanCorpus => scan_corpus::scan_corpus(),
         Task::Bench(args) => bench::bench(&args),
         Task::Crash(args) => crash::crash(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),

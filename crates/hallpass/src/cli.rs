@@ -9,6 +9,7 @@ mod keys;
 mod output;
 mod pages;
 mod revocations;
+mod scan;
 mod serve;
 mod sessions;
 mod sim;
@@ -33,6 +34,7 @@ const EXAMPLES: &str = "Examples:
   hallpass config check --config hallpass.toml  is this configuration safe?
   hallpass serve --config hallpass.toml         production
   hallpass keys create --name backend --role service
+  hallpass scan dist                            does the build hold a key?
 
 Exit codes: 0 done, 1 the answer is no, 2 bad use or bad configuration.";
 
@@ -57,6 +59,7 @@ enum Command {
     Upstreams(upstreams::Upstreams),
     #[command(subcommand)]
     Audit(audit::Audit),
+    Scan(scan::Scan),
     Openapi(pages::OpenApi),
     Completions(pages::Completions),
     Man(pages::Man),
@@ -77,6 +80,7 @@ impl Cli {
             Command::Sessions(command) => command.run(),
             Command::Upstreams(command) => command.run(),
             Command::Audit(command) => command.run(),
+            Command::Scan(command) => command.run(),
             Command::Openapi(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),

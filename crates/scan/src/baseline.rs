@@ -75,13 +75,18 @@ impl Baseline {
     pub fn of(findings: &[Finding]) -> Result<String, BaselineError> {
         let mut accepted: BTreeMap<&str, Entry> = BTreeMap::new();
         for finding in findings {
-            accepted.entry(&finding.fingerprint).or_insert_with(|| Entry {
-                fingerprint: finding.fingerprint.clone(),
-                rule: finding.rule.id().to_owned(),
-                path: finding.path.clone(),
-            });
+            accepted
+                .entry(&finding.fingerprint)
+                .or_insert_with(|| Entry {
+                    fingerprint: finding.fingerprint.clone(),
+                    rule: finding.rule.id().to_owned(),
+                    path: finding.path.clone(),
+                });
         }
         let accepted = accepted.into_values().collect();
-        Ok(serde_json::to_string_pretty(&File { version: 1, accepted })?)
+        Ok(serde_json::to_string_pretty(&File {
+            version: 1,
+            accepted,
+        })?)
     }
 }

@@ -7,14 +7,24 @@ pub(crate) const fn is_key_byte(byte: u8) -> bool {
 
 /// The end of the run of accepted bytes that begins at `from`, looking at no
 /// more than `most` of them.
-pub(crate) fn run_end(text: &[u8], from: usize, most: usize, accepts: impl Fn(u8) -> bool) -> usize {
+pub(crate) fn run_end(
+    text: &[u8],
+    from: usize,
+    most: usize,
+    accepts: impl Fn(u8) -> bool,
+) -> usize {
     let last = text.len().min(from.saturating_add(most));
     let run = text.get(from..last).unwrap_or_default();
     from + run.iter().take_while(|byte| accepts(**byte)).count()
 }
 
 /// The start of the run of accepted bytes that ends before `to`.
-pub(crate) fn run_start(text: &[u8], to: usize, most: usize, accepts: impl Fn(u8) -> bool) -> usize {
+pub(crate) fn run_start(
+    text: &[u8],
+    to: usize,
+    most: usize,
+    accepts: impl Fn(u8) -> bool,
+) -> usize {
     let first = to.saturating_sub(most);
     let run = text.get(first..to).unwrap_or_default();
     to - run.iter().rev().take_while(|byte| accepts(**byte)).count()
@@ -64,7 +74,11 @@ mod tests {
             ("nsk-", false),
             ("zz3Dsk-", false),
         ] {
-            assert_eq!(begins_token(text.as_bytes(), text.len() - 3), expected, "{text}");
+            assert_eq!(
+                begins_token(text.as_bytes(), text.len() - 3),
+                expected,
+                "{text}"
+            );
         }
         assert!(!begins_identifier(b"_ek_", 1));
         assert!(begins_identifier(b".ek_", 1));

@@ -79,7 +79,11 @@ pub(crate) struct Reading {
 impl Reading {
     /// A reading of a run; where it was cut the next one begins before its end.
     fn of(span: Range<usize>, cut: bool, text: Vec<u8>) -> Self {
-        let done = if cut { span.end.saturating_sub(BACK).max(span.start + 1) } else { span.end };
+        let done = if cut {
+            span.end.saturating_sub(BACK).max(span.start + 1)
+        } else {
+            span.end
+        };
         Self { span, done, text }
     }
 }

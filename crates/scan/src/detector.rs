@@ -122,7 +122,9 @@ impl Search<'_> {
             let Some(memory) = memory(needle).and_then(|memory| done.get_mut(memory)) else {
                 continue;
             };
-            if at >= *memory && let Some((encoding, reading)) = self.read(text, at, needle) {
+            if at >= *memory
+                && let Some((encoding, reading)) = self.read(text, at, needle)
+            {
                 *memory = reading.done;
                 self.nested(encoding, &reading, layer);
             }
@@ -135,9 +137,17 @@ impl Search<'_> {
         if self.leaks.len() >= MOST_LEAKS {
             return;
         }
-        let Span { mut rule, start, end } = span;
+        let Span {
+            mut rule,
+            start,
+            end,
+        } = span;
         let secret = Zeroizing::new(text.get(start..end).unwrap_or_default().to_vec());
-        let known_as = self.detector.known.as_ref().and_then(|known| known.name_of(&secret));
+        let known_as = self
+            .detector
+            .known
+            .as_ref()
+            .and_then(|known| known.name_of(&secret));
         if known_as.is_some() {
             rule = Rule::DeploymentKey;
         }
@@ -162,7 +172,13 @@ impl Search<'_> {
         let mut encodings = layer.encodings.clone();
         encodings.push(encoding);
         let origin = layer.origin.clone().unwrap_or_else(|| reading.span.clone());
-        self.layer(&reading.text, &Layer { encodings, origin: Some(origin) });
+        self.layer(
+            &reading.text,
+            &Layer {
+                encodings,
+                origin: Some(origin),
+            },
+        );
     }
 
     fn read(&mut self, text: &[u8], at: usize, needle: Needle) -> Option<(Encoding, Reading)> {
@@ -174,8 +190,14 @@ impl Search<'_> {
             Needle::CharacterCodes => (Encoding::CharacterCodes, character_codes(text, at)),
             Needle::Packed => (Encoding::Gzip, self.inflate(text, at)?),
             Needle::Join => (Encoding::Pieces, self.put_together(fold::joined(text, at))?),
-            Needle::Concat => (Encoding::Pieces, self.put_together(fold::concatenated(text, at))?),
-            Needle::Template => (Encoding::Pieces, self.put_together(fold::template(text, at))?),
+            Needle::Concat => (
+                Encoding::Pieces,
+                self.put_together(fold::concatenated(text, at))?,
+            ),
+            Needle::Template => (
+                Encoding::Pieces,
+                self.put_together(fold::template(text, at))?,
+            ),
             _ => return None,
         })
     }
@@ -260,20 +282,35 @@ const fn memory(needle: Needle) -> Option<usize> {
 /// A cheap look at the neighbours of a `+`, before the literals are read.
 fn between_literals(text: &[u8], plus: usize) -> bool {
     let may_stand = |byte: Option<&u8>| {
-        byte.is_some_and(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\') || byte.is_ascii_whitespace())
+        byte.is_some_and(|byte| {
+            matches!(byte, b'"' | b'\'' | b'`' | b'\\') || byte.is_ascii_whitespace()
+        })
     };
-    may_stand(plus.checked_sub(1).and_then(|before| text.get(before))) && may_stand(text.get(plus + 1))
+    may_stand(plus.checked_sub(1).and_then(|before| text.get(before)))
+        && may_stand(text.get(plus + 1))
 }
 
 /// Drops what was found twice: in a text and in a reading of the same text.
 fn without_doubles(mut leaks: Vec<Leak>) -> Vec<Leak> {
-    leaks.sort_by(|a, b| (a.span.start, a.encodings.len(), b.secret.len()).cmp(&(b.span.start, b.encodings.len(), a.secret.len())));
+    leaks.sort_by(|a, b| {
+        (a.span.start, a.encodings.len(), b.secret.len()).cmp(&(
+            b.span.start,
+            b.encodings.len(),
+            a.secret.len(),
+        ))
+    });
     let mut kept: Vec<Leak> = Vec::with_capacity(leaks.len());
     let longest = leaks.iter().map(|leak| leak.span.len()).max().unwrap_or(0);
     for leak in leaks {
-        let near = kept.iter().rposition(|other| other.span.start + longest < leak.span.start).map_or(0, |at| at + 1);
-        let overlapping = |other: &Leak| other.span.start < leak.span.end && leak.span.start < other.span.end;
-        let covered = kept[near..].iter().any(|other| overlapping(other) && holds(&other.secret, &leak.secret));
+        let near = kept
+            .iter()
+            .rposition(|other| other.span.start + longest < leak.span.start)
+            .map_or(0, |at| at + 1);
+        let overlapping =
+            |other: &Leak| other.span.start < leak.span.end && leak.span.start < other.span.end;
+        let covered = kept[near..]
+            .iter()
+            .any(|other| overlapping(other) && holds(&other.secret, &leak.secret));
         if covered {
             continue;
         }

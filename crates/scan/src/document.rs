@@ -11,7 +11,12 @@ use crate::{
 pub(crate) type Beside<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
 /// Every find in a text and in the sources that its map carries.
-pub(crate) fn search(detector: &Detector, path: &str, text: &[u8], beside: Beside<'_>) -> Vec<Finding> {
+pub(crate) fn search(
+    detector: &Detector,
+    path: &str,
+    text: &[u8],
+    beside: Beside<'_>,
+) -> Vec<Finding> {
     let leaks = detector.detect(text);
     let mut findings = located(&leaks, path, text);
     if let Some(map) = is_map(path, text).then(|| SourceMap::parse(text)).flatten() {
@@ -37,7 +42,9 @@ fn located(leaks: &[Leak], path: &str, text: &[u8]) -> Vec<Finding> {
 }
 
 fn is_map(path: &str, text: &[u8]) -> bool {
-    let named = std::path::Path::new(path).extension().is_some_and(|extension| extension == "map");
+    let named = std::path::Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension == "map");
     let head = text.get(..text.len().min(4096)).unwrap_or_default();
     let begins = head.first().is_some_and(|byte| matches!(byte, b'{' | b')'));
     named || (begins && memchr::memmem::find(head, b"\"sources\"").is_some())
@@ -52,7 +59,11 @@ fn map_beside(text: &[u8], beside: Beside<'_>) -> Option<SourceMap> {
 /// once, with both places.
 fn add_sources(detector: &Detector, map: &SourceMap, path: &str, findings: &mut Vec<Finding>) {
     for (name, content) in map.contents() {
-        for source in located(&detector.detect(content.as_bytes()), path, content.as_bytes()) {
+        for source in located(
+            &detector.detect(content.as_bytes()),
+            path,
+            content.as_bytes(),
+        ) {
             let original = Original {
                 path: name.to_owned(),
                 position: source.position,
@@ -74,7 +85,10 @@ fn add_sources(detector: &Detector, map: &SourceMap, path: &str, findings: &mut 
 }
 
 fn add_originals(map: &SourceMap, findings: &mut [Finding]) {
-    for finding in findings.iter_mut().filter(|finding| finding.original.is_none()) {
+    for finding in findings
+        .iter_mut()
+        .filter(|finding| finding.original.is_none())
+    {
         let found = map.original(finding.position);
         finding.original = found.map(|(path, position)| Original { path, position });
     }

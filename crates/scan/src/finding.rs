@@ -3,13 +3,7 @@
 use aws_lc_rs::digest;
 use serde::Serialize;
 
-use crate::{
-    decode::Encoding,
-    detector::Leak,
-    forms::PREFIXES,
-    position::Position,
-    rule::Rule,
-};
+use crate::{decode::Encoding, detector::Leak, forms::PREFIXES, position::Position, rule::Rule};
 
 /// A credential that stands where it must not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,7 +80,11 @@ impl Leak {
         context.update(b"hallpass scan 1\0");
         context.update(&self.secret);
         let hash = context.finish();
-        hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hash.as_ref()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -97,8 +95,15 @@ fn redacted(leak: &Leak) -> String {
     }
     let named = PREFIXES.iter().map(|(prefix, _)| *prefix);
     let others: [&[u8]; 5] = [b"ek_hp_", b"hp_svc_", b"hp_adm_", b"ek_", b"sk-"];
-    let prefix = named.chain(others).find(|prefix| leak.secret.starts_with(prefix)).unwrap_or_default();
+    let prefix = named
+        .chain(others)
+        .find(|prefix| leak.secret.starts_with(prefix))
+        .unwrap_or_default();
     let last = leak.secret.len().saturating_sub(4);
-    let last4 = if leak.secret.len() < 16 { "" } else { text.get(last..).unwrap_or("") };
+    let last4 = if leak.secret.len() < 16 {
+        ""
+    } else {
+        text.get(last..).unwrap_or("")
+    };
     format!("{}…{last4}", String::from_utf8_lossy(prefix))
 }

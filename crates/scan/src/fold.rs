@@ -94,7 +94,8 @@ pub(crate) fn template(text: &[u8], dollar: usize) -> Option<Folded> {
     let mut at = dollar;
     while text.get(at..).is_some_and(|rest| rest.starts_with(b"${")) && at - start < LITERAL {
         let open = over_space(text, at + 2);
-        let Some((piece, end)) = quote_at(text, open).and_then(|quote| literal(text, open, quote)) else {
+        let Some((piece, end)) = quote_at(text, open).and_then(|quote| literal(text, open, quote))
+        else {
             break;
         };
         let close = over_space(text, end);
@@ -119,7 +120,11 @@ fn comma(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Literals from `start` on, as long as `next` leads from one to another.
-fn chain(text: &[u8], start: usize, next: impl Fn(&[u8], usize) -> Option<usize>) -> Option<Folded> {
+fn chain(
+    text: &[u8],
+    start: usize,
+    next: impl Fn(&[u8], usize) -> Option<usize>,
+) -> Option<Folded> {
     let mut whole = Vec::new();
     let mut at = start;
     let mut end = start;
@@ -205,7 +210,11 @@ mod tests {
 
     use super::*;
 
-    fn folded(text: &str, at: &str, fold: impl Fn(&[u8], usize) -> Option<Folded>) -> Option<String> {
+    fn folded(
+        text: &str,
+        at: &str,
+        fold: impl Fn(&[u8], usize) -> Option<Folded>,
+    ) -> Option<String> {
         let at = memmem::find(text.as_bytes(), at.as_bytes()).unwrap();
         let text = fold(text.as_bytes(), at)?.text;
         Some(String::from_utf8(text).unwrap())
@@ -213,9 +222,15 @@ mod tests {
 
     #[test]
     fn sums_of_literals_are_put_together() {
-        assert_eq!(folded(r#"x="ab"+'cd' + `ef`;"#, "+", sum).unwrap(), "abcdef");
+        assert_eq!(
+            folded(r#"x="ab"+'cd' + `ef`;"#, "+", sum).unwrap(),
+            "abcdef"
+        );
         assert_eq!(folded("f(\"ab\" +\n  \"cd\")", "+", sum).unwrap(), "abcd");
-        assert_eq!(folded(r#"eval("x=\"ab\"+\"cd\"")"#, "+", sum).unwrap(), "abcd");
+        assert_eq!(
+            folded(r#"eval("x=\"ab\"+\"cd\"")"#, "+", sum).unwrap(),
+            "abcd"
+        );
         assert_eq!(folded(r#""a\"b"+"c""#, "+", sum).unwrap(), r#"a\"bc"#);
         assert_eq!(folded(r#""ab"+cd"#, "+", sum), None);
         assert_eq!(folded(r#"ab+"cd""#, "+", sum), None);
@@ -223,16 +238,28 @@ mod tests {
 
     #[test]
     fn lists_joined_by_nothing_are_put_together() {
-        assert_eq!(folded(r#"["ab", 'cd',"ef"].join("")"#, ".join", joined).unwrap(), "abcdef");
-        assert_eq!(folded(r#"[ "ab" ] .join('')"#, ".join", joined).unwrap(), "ab");
+        assert_eq!(
+            folded(r#"["ab", 'cd',"ef"].join("")"#, ".join", joined).unwrap(),
+            "abcdef"
+        );
+        assert_eq!(
+            folded(r#"[ "ab" ] .join('')"#, ".join", joined).unwrap(),
+            "ab"
+        );
         assert_eq!(folded(r#"["ab","cd"].join("-")"#, ".join", joined), None);
         assert_eq!(folded(r#"[x,"cd"].join("")"#, ".join", joined), None);
     }
 
     #[test]
     fn templates_and_concat_are_put_together() {
-        assert_eq!(folded(r#"`ab${"cd"}ef${'gh'}`"#, "$", template).unwrap(), "abcdefgh");
+        assert_eq!(
+            folded(r#"`ab${"cd"}ef${'gh'}`"#, "$", template).unwrap(),
+            "abcdefgh"
+        );
         assert_eq!(folded(r"`ab${x}ef`", "$", template), None);
-        assert_eq!(folded(r#""ab".concat("cd","ef")"#, ".concat", concatenated).unwrap(), "abcdef");
+        assert_eq!(
+            folded(r#""ab".concat("cd","ef")"#, ".concat", concatenated).unwrap(),
+            "abcdef"
+        );
     }
 }

@@ -45,7 +45,9 @@ pub(crate) struct Span {
 pub(crate) fn marked(text: &[u8], at: usize) -> Option<Span> {
     let first = run_start(text, at, LONGEST_SIDE + 64, is_key_byte);
     let left = text.get(first..at)?;
-    let (rule, offset, body, side) = prefixed(left).or_else(|| unnamed(left)).or_else(|| named(text, first, left))?;
+    let (rule, offset, body, side) = prefixed(left)
+        .or_else(|| unnamed(left))
+        .or_else(|| named(text, first, left))?;
     let right_start = at + MARKER.len();
     let right_end = run_end(text, right_start, LONGEST_SIDE, is_key_byte);
     let right = right_end - right_start;
@@ -67,12 +69,15 @@ type Left = (Rule, usize, usize, usize);
 
 fn prefixed(left: &[u8]) -> Option<Left> {
     let candidates = || {
-        PREFIXES.iter().filter(|(_, rule)| *rule != Rule::OpenaiServiceKey).flat_map(|(prefix, rule)| {
-            memmem::find_iter(left, prefix).map(|at| {
-                let body = at + prefix.len();
-                (*rule, at, body, left.len() - body)
+        PREFIXES
+            .iter()
+            .filter(|(_, rule)| *rule != Rule::OpenaiServiceKey)
+            .flat_map(|(prefix, rule)| {
+                memmem::find_iter(left, prefix).map(|at| {
+                    let body = at + prefix.len();
+                    (*rule, at, body, left.len() - body)
+                })
             })
-        })
     };
     let known = candidates().find(|(.., side)| KNOWN_SIDES.contains(side));
     known.or_else(|| {
@@ -93,7 +98,8 @@ fn unnamed(left: &[u8]) -> Option<Left> {
 /// `sk-`, a name, and twenty characters.
 fn named(text: &[u8], first: usize, left: &[u8]) -> Option<Left> {
     let body = left.len().checked_sub(SIDE)?;
-    let at = memmem::find_iter(left.get(..body)?, b"sk-").find(|at| begins_token(text, first + at))?;
+    let at =
+        memmem::find_iter(left.get(..body)?, b"sk-").find(|at| begins_token(text, first + at))?;
     Some((Rule::OpenaiServiceKey, at, body, SIDE))
 }
 
@@ -105,7 +111,10 @@ pub(crate) fn unmarked(text: &[u8], at: usize, prefix: &[u8], rule: Rule) -> Opt
     let start = at + prefix.len();
     let end = run_end(text, start, UNMARKED.end() + 1, is_key_byte);
     let body = text.get(start..end)?;
-    if !UNMARKED.contains(&body.len()) || memmem::find(body, MARKER).is_some() || !looks_random(body) {
+    if !UNMARKED.contains(&body.len())
+        || memmem::find(body, MARKER).is_some()
+        || !looks_random(body)
+    {
         return None;
     }
     Some(Span {

@@ -83,7 +83,9 @@ impl KnownKeys {
     }
 
     fn with_key(key_text: String, entries: Vec<Entry>) -> Result<Self, KnownKeysError> {
-        let bytes = BASE64_STANDARD.decode(&key_text).map_err(|_| KnownKeysError::Key)?;
+        let bytes = BASE64_STANDARD
+            .decode(&key_text)
+            .map_err(|_| KnownKeysError::Key)?;
         if bytes.len() != 32 {
             return Err(KnownKeysError::Key);
         }
@@ -133,18 +135,28 @@ impl KnownKeys {
         self.entries.iter().find(same_length)?;
         let hash = self.hash(value);
         let same = |entry: &&Entry| {
-            constant_time::verify_slices_are_equal(entry.hmac_sha256.as_bytes(), hash.as_bytes()).is_ok()
+            constant_time::verify_slices_are_equal(entry.hmac_sha256.as_bytes(), hash.as_bytes())
+                .is_ok()
         };
-        self.entries.iter().find(same).map(|entry| entry.name.clone())
+        self.entries
+            .iter()
+            .find(same)
+            .map(|entry| entry.name.clone())
     }
 
     /// Runs of key characters as long as one of these.
-    pub(crate) fn candidates<'t>(&'t self, text: &'t [u8]) -> impl Iterator<Item = (usize, usize)> + 't {
+    pub(crate) fn candidates<'t>(
+        &'t self,
+        text: &'t [u8],
+    ) -> impl Iterator<Item = (usize, usize)> + 't {
         let mut at = 0;
         std::iter::from_fn(move || {
             at += text.get(at..)?.iter().position(|byte| is_key_byte(*byte))?;
             let start = at;
-            at += text[at..].iter().take_while(|byte| is_key_byte(**byte)).count();
+            at += text[at..]
+                .iter()
+                .take_while(|byte| is_key_byte(**byte))
+                .count();
             Some((start, at))
         })
         .filter(|(start, end)| self.entries.iter().any(|entry| entry.length == end - start))

@@ -55,12 +55,28 @@ fn has_value(text: &[u8], at: usize) -> bool {
     };
     let value = run_end(text, value, 16, blank);
     let value = over_quotes(text, value);
-    let word = text.get(value..run_end(text, value, 200, |byte| !byte.is_ascii_whitespace())).unwrap_or_default();
+    let word = text
+        .get(value..run_end(text, value, 200, |byte| !byte.is_ascii_whitespace()))
+        .unwrap_or_default();
     let lower = word.to_ascii_lowercase();
-    let says_nothing = [&b"your"[..], b"<", b"xxx", b"sk-...", b"sk-your", b"string", b"z.", b"undefined", b"null", b"process.env", b"import.meta"]
-        .iter()
-        .any(|nothing| lower.starts_with(nothing));
-    let begins = word.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'_'));
+    let says_nothing = [
+        &b"your"[..],
+        b"<",
+        b"xxx",
+        b"sk-...",
+        b"sk-your",
+        b"string",
+        b"z.",
+        b"undefined",
+        b"null",
+        b"process.env",
+        b"import.meta",
+    ]
+    .iter()
+    .any(|nothing| lower.starts_with(nothing));
+    let begins = word
+        .first()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'$' | b'_'));
     begins && !says_nothing
 }
 

@@ -147,7 +147,16 @@ impl List {
             self.add(upper_digits(&hexadecimal), Needle::Escape);
             self.add(hexadecimal, Needle::Escape);
         }
-        for twice in ["%252D", "%255F", "%252d", "%255f", "%2573%256B", "%2573%256b", "%2565%256B", "%2565%256b"] {
+        for twice in [
+            "%252D",
+            "%255F",
+            "%252d",
+            "%255f",
+            "%2573%256B",
+            "%2573%256b",
+            "%2565%256B",
+            "%2565%256b",
+        ] {
             self.add(twice, Needle::Escape);
         }
     }
@@ -156,7 +165,14 @@ impl List {
         for text in ["s\0k\0-", "e\0k\0_", "h\0p\0_"] {
             self.add(text, Needle::Utf16);
         }
-        for list in ["115,107,45", "115, 107, 45", "101,107,95", "101, 107, 95", "104,112,95", "104, 112, 95"] {
+        for list in [
+            "115,107,45",
+            "115, 107, 45",
+            "101,107,95",
+            "101, 107, 95",
+            "104,112,95",
+            "104, 112, 95",
+        ] {
             self.add(list, Needle::CharacterCodes);
         }
         self.add(".join(", Needle::Join);
@@ -177,6 +193,12 @@ fn encoded_texts() -> impl Iterator<Item = &'static [u8]> {
 
 /// Hexadecimal digits in upper case; the letters that begin an escape stay.
 fn upper_digits(escape: &str) -> String {
-    let upper = |letter: char| if letter == 'x' || letter == 'u' { letter } else { letter.to_ascii_uppercase() };
+    let upper = |letter: char| {
+        if letter == 'x' || letter == 'u' {
+            letter
+        } else {
+            letter.to_ascii_uppercase()
+        }
+    };
     escape.chars().map(upper).collect()
 }

@@ -58,10 +58,12 @@ pub async fn page(scanner: &Scanner, url: &Url, options: PageOptions) -> Result<
         follow(scanner, &client, first, options).await;
         Ok(())
     };
-    tokio::time::timeout(options.deadline, search).await.unwrap_or_else(|_| {
-        scanner.note(url.as_str(), "not all of it was looked at: the time was up");
-        Ok(())
-    })
+    tokio::time::timeout(options.deadline, search)
+        .await
+        .unwrap_or_else(|_| {
+            scanner.note(url.as_str(), "not all of it was looked at: the time was up");
+            Ok(())
+        })
 }
 
 /// Breadth first: a level is fetched whole before what it leads to.
@@ -81,7 +83,10 @@ async fn follow(scanner: &Scanner, client: &Client, first: Fetched, options: Pag
         search(scanner, level);
         let room = (options.most_resources + wanted.len()).saturating_sub(seen.len());
         if room < wanted.len() {
-            scanner.note(client.origin(), format_args!("it leads to more than {} resources", options.most_resources));
+            scanner.note(
+                client.origin(),
+                format_args!("it leads to more than {} resources", options.most_resources),
+            );
             wanted.truncate(room);
         }
         level = stream::iter(wanted)
@@ -116,11 +121,25 @@ fn leads_to(resource: &Fetched) -> Vec<(Url, bool)> {
     };
     let mut found: Vec<(Url, bool)> = Vec::new();
     if resource.is_page() {
-        found.extend(links::of_page(&text).iter().filter_map(|link| join(link, true)));
+        found.extend(
+            links::of_page(&text)
+                .iter()
+                .filter_map(|link| join(link, true)),
+        );
     }
-    found.extend(links::of_program(&text).iter().filter_map(|link| join(link, false)));
-    let map = resource.source_map.as_deref().or_else(|| mapping_url(&resource.body));
-    found.extend(map.filter(|url| !url.starts_with("data:")).and_then(|url| join(url, true)));
+    found.extend(
+        links::of_program(&text)
+            .iter()
+            .filter_map(|link| join(link, false)),
+    );
+    let map = resource
+        .source_map
+        .as_deref()
+        .or_else(|| mapping_url(&resource.body));
+    found.extend(
+        map.filter(|url| !url.starts_with("data:"))
+            .and_then(|url| join(url, true)),
+    );
     // A map that is deployed though nothing names it is found by its usual name.
     if resource.is_program() {
         let mut beside = resource.url.clone();
@@ -133,7 +152,8 @@ fn leads_to(resource: &Fetched) -> Vec<(Url, bool)> {
 fn search(scanner: &Scanner, level: Vec<Fetched>) {
     for resource in level {
         // A server that knows no such file may answer with its first page.
-        let is_missing_map = resource.url.path().ends_with(".map") && SourceMap::parse(&resource.body).is_none();
+        let is_missing_map =
+            resource.url.path().ends_with(".map") && SourceMap::parse(&resource.body).is_none();
         if !is_missing_map {
             scanner.text(resource.url.as_str(), &resource.body);
         }

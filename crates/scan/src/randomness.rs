@@ -13,12 +13,24 @@ const CLASS_CHANGES: f64 = 0.45;
 
 /// Found anywhere in a text, whatever its case.
 const PLACEHOLDERS: [&str; 13] = [
-    "placeholder", "redacted", "changeme", "example", "replace", "yourkey", "apikey", "api-key", "api_key",
-    "0123456789", "1234567890", "abcdefgh", "xxxxxx",
+    "placeholder",
+    "redacted",
+    "changeme",
+    "example",
+    "replace",
+    "yourkey",
+    "apikey",
+    "api-key",
+    "api_key",
+    "0123456789",
+    "1234567890",
+    "abcdefgh",
+    "xxxxxx",
 ];
 /// Found as a whole word between `-` and `_`.
 const PLACEHOLDER_WORDS: [&str; 12] = [
-    "your", "key", "here", "fake", "dummy", "test", "insert", "secret", "token", "sample", "todo", "demo",
+    "your", "key", "here", "fake", "dummy", "test", "insert", "secret", "token", "sample", "todo",
+    "demo",
 ];
 
 /// Shannon's entropy, in bits a byte.
@@ -61,7 +73,9 @@ fn class_changes(body: &[u8]) -> f64 {
         _ => 3,
     };
     let pairs = body.len().saturating_sub(1).max(1);
-    let changes = body.windows(2).filter(|pair| class(pair[0]) != class(pair[1]));
+    let changes = body
+        .windows(2)
+        .filter(|pair| class(pair[0]) != class(pair[1]));
     changes.count() as f64 / pairs as f64
 }
 
@@ -72,9 +86,15 @@ mod tests {
     #[test]
     fn chance_passes_and_words_do_not() {
         assert!(looks_random(b"q8Zt-3mWv_K2pXb9LrD5sHnYc7FgJ0aEuT6oVi4R"));
-        assert!(!looks_random(b"panelHeader2WithAVeryLongCamelCaseNameOfAComponent"));
-        assert!(!looks_random(b"your-q8Zt3mWvK2pXb9LrD5sHnYc7FgJ0aEuT6oVi4R"));
-        assert!(!looks_random(b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+        assert!(!looks_random(
+            b"panelHeader2WithAVeryLongCamelCaseNameOfAComponent"
+        ));
+        assert!(!looks_random(
+            b"your-q8Zt3mWvK2pXb9LrD5sHnYc7FgJ0aEuT6oVi4R"
+        ));
+        assert!(!looks_random(
+            b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        ));
     }
 
     #[test]

@@ -87,10 +87,20 @@ impl Scanner {
     /// What was found, in order.
     #[must_use]
     pub fn finish(self) -> Outcome {
-        let Gathered { mut findings, mut notes } =
-            self.gathered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Gathered {
+            mut findings,
+            mut notes,
+        } = self
+            .gathered
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         findings.sort_by(|a, b| {
-            (&a.path, a.position, a.rule, &a.fingerprint).cmp(&(&b.path, b.position, b.rule, &b.fingerprint))
+            (&a.path, a.position, a.rule, &a.fingerprint).cmp(&(
+                &b.path,
+                b.position,
+                b.rule,
+                &b.fingerprint,
+            ))
         });
         findings.dedup();
         notes.sort();
@@ -114,9 +124,16 @@ impl Scanner {
     }
 
     /// Searches a text and hands its finds back instead of keeping them.
-    pub(crate) fn search(&self, path: &str, text: &[u8], beside: document::Beside<'_>) -> Vec<Finding> {
+    pub(crate) fn search(
+        &self,
+        path: &str,
+        text: &[u8],
+        beside: document::Beside<'_>,
+    ) -> Vec<Finding> {
         self.progress.texts.fetch_add(1, Ordering::Relaxed);
-        self.progress.bytes.fetch_add(text.len() as u64, Ordering::Relaxed);
+        self.progress
+            .bytes
+            .fetch_add(text.len() as u64, Ordering::Relaxed);
         document::search(&self.detector, path, text, beside)
     }
 

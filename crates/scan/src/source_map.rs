@@ -36,7 +36,8 @@ impl SourceMap {
             None => text,
         };
         let map: Self = serde_json::from_slice(text).ok()?;
-        let says_something = !map.mappings.is_empty() || !map.sources_content.is_empty() || !map.sections.is_empty();
+        let says_something =
+            !map.mappings.is_empty() || !map.sources_content.is_empty() || !map.sections.is_empty();
         says_something.then_some(map)
     }
 
@@ -53,11 +54,24 @@ impl SourceMap {
 
     /// Every source the map carries, with its name.
     pub(crate) fn contents(&self) -> Vec<(&str, &str)> {
-        let own = self.sources_content.iter().enumerate().filter_map(|(at, content)| {
-            let name = self.sources.get(at).and_then(Option::as_deref).unwrap_or("(unnamed)");
-            content.as_deref().map(|content| (name, content))
-        });
-        own.chain(self.sections.iter().flat_map(|section| section.map.contents())).collect()
+        let own = self
+            .sources_content
+            .iter()
+            .enumerate()
+            .filter_map(|(at, content)| {
+                let name = self
+                    .sources
+                    .get(at)
+                    .and_then(Option::as_deref)
+                    .unwrap_or("(unnamed)");
+                content.as_deref().map(|content| (name, content))
+            });
+        own.chain(
+            self.sections
+                .iter()
+                .flat_map(|section| section.map.contents()),
+        )
+        .collect()
     }
 
     /// From where the place in the program was made.
@@ -70,10 +84,18 @@ impl SourceMap {
     }
 
     fn lookup(&self, wanted: Offset) -> Option<(String, Position)> {
-        let section = self.sections.iter().rev().find(|section| section.offset <= wanted);
+        let section = self
+            .sections
+            .iter()
+            .rev()
+            .find(|section| section.offset <= wanted);
         if let Some(Section { offset, map }) = section {
             let same_line = wanted.line == offset.line;
-            let column = if same_line { wanted.column - offset.column } else { wanted.column };
+            let column = if same_line {
+                wanted.column - offset.column
+            } else {
+                wanted.column
+            };
             let line = wanted.line - offset.line;
             return map.lookup(Offset { line, column });
         }
@@ -103,7 +125,9 @@ pub(crate) fn mapping_url(program: &[u8]) -> Option<&str> {
     let name = b"sourceMappingURL=";
     let at = memchr::memmem::rfind(program, name)? + name.len();
     let rest = program.get(at..)?;
-    let end = rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'*'));
+    let end = rest
+        .iter()
+        .position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'*'));
     std::str::from_utf8(rest.get(..end.unwrap_or(rest.len()))?).ok()
 }
 
@@ -153,7 +177,11 @@ fn number(first: u8, rest: &mut std::slice::Iter<'_, u8>) -> Option<i64> {
         shift += 5;
     }
     let magnitude = value >> 1;
-    Some(if value & 1 == 1 { -magnitude } else { magnitude })
+    Some(if value & 1 == 1 {
+        -magnitude
+    } else {
+        magnitude
+    })
 }
 
 const fn sextet(byte: u8) -> Option<u8> {

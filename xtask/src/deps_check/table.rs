@@ -115,6 +115,7 @@ pub(super) const ROWS: &[Row] = &[
             "hallpass-config",
             "hallpass-http",
             "hallpass-relay",
+            "hallpass-scan",
             "hallpass-sim",
             "hallpass-store-memory",
             "hallpass-store-sqlite",

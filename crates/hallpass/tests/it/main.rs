@@ -17,6 +17,7 @@ mod cli_config;
 mod cli_grants;
 mod cli_keys;
 mod cli_pages;
+mod cli_scan;
 mod concurrent;
 mod crash;
 mod dev_credentials;

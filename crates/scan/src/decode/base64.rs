@@ -22,7 +22,8 @@ pub(crate) fn alignments(text: &[u8]) -> impl Iterator<Item = (Vec<u8>, usize)> 
 
 fn digit(bytes: &[u8], at: usize) -> u8 {
     let bit = at * 6;
-    let pair = u16::from(bytes[bit / 8]) << 8 | bytes.get(bit / 8 + 1).copied().map_or(0, u16::from);
+    let pair =
+        u16::from(bytes[bit / 8]) << 8 | bytes.get(bit / 8 + 1).copied().map_or(0, u16::from);
     ALPHABET[usize::from(pair >> (10 - bit % 8)) & 63]
 }
 
@@ -62,9 +63,13 @@ fn back(text: &[u8], hit: usize) -> (usize, usize) {
             continue;
         }
         let line = text.get(first..start).unwrap_or_default();
-        let broken = line.strip_suffix(b"\r\n").or_else(|| line.strip_suffix(b"\n"));
+        let broken = line
+            .strip_suffix(b"\r\n")
+            .or_else(|| line.strip_suffix(b"\n"));
         match broken {
-            Some(rest) if rest.last().is_some_and(|byte| value(*byte).is_some()) => start = first + rest.len(),
+            Some(rest) if rest.last().is_some_and(|byte| value(*byte).is_some()) => {
+                start = first + rest.len()
+            }
             _ => break,
         }
     }
@@ -78,8 +83,16 @@ fn forth(text: &[u8], at: usize) -> Option<(u8, usize)> {
         return Some((value, at + 1));
     }
     let breaks: [&[u8]; 4] = [b"\r\n", b"\n", b"\\r\\n", b"\\n"];
-    let skipped = breaks.iter().find(|line_break| rest.starts_with(line_break))?.len();
-    let spaces = rest.get(skipped..)?.iter().take(64).take_while(|byte| **byte == b' ').count();
+    let skipped = breaks
+        .iter()
+        .find(|line_break| rest.starts_with(line_break))?
+        .len();
+    let spaces = rest
+        .get(skipped..)?
+        .iter()
+        .take(64)
+        .take_while(|byte| **byte == b' ')
+        .count();
     let next = *rest.get(skipped + spaces)?;
     value(next).map(|value| (value, at + skipped + spaces + 1))
 }
@@ -137,7 +150,11 @@ mod tests {
     fn line_breaks_are_passed_over() {
         for line_break in ["\n", "\r\n", "\\n", "\n    "] {
             let text = format!("aGVs{line_break}bG8gd29y{line_break}bGQ=");
-            assert_eq!(base64(text.as_bytes(), 0, 0).text, b"hello world", "{line_break:?}");
+            assert_eq!(
+                base64(text.as_bytes(), 0, 0).text,
+                b"hello world",
+                "{line_break:?}"
+            );
         }
     }
 }

@@ -32,11 +32,19 @@ pub(crate) fn escapes(text: &[u8], hit: usize) -> Reading {
 /// The character an escape stands for, and the escape's length.
 fn escape(rest: &[u8]) -> Option<(u32, usize)> {
     match rest {
-        [b'%', ..] => fixed(rest, 1, 2).or_else(|| rest.starts_with(b"%25").then(|| fixed(rest, 3, 2)).flatten()),
+        [b'%', ..] => fixed(rest, 1, 2).or_else(|| {
+            rest.starts_with(b"%25")
+                .then(|| fixed(rest, 3, 2))
+                .flatten()
+        }),
         [b'&', b'#', b'x' | b'X', ..] => closed(rest, 3, 16, b';'),
         [b'&', b'#', ..] => closed(rest, 2, 10, b';'),
         [b'\\', ..] => {
-            let slashes = rest.iter().take(4).take_while(|byte| **byte == b'\\').count();
+            let slashes = rest
+                .iter()
+                .take(4)
+                .take_while(|byte| **byte == b'\\')
+                .count();
             match rest.get(slashes..)? {
                 [b'x' | b'X', ..] => fixed(rest, slashes + 1, 2),
                 [b'u', b'{', ..] => closed(rest, slashes + 2, 16, b'}'),
@@ -54,7 +62,12 @@ fn fixed(rest: &[u8], from: usize, digits: usize) -> Option<(u32, usize)> {
 }
 
 fn closed(rest: &[u8], from: usize, radix: u32, close: u8) -> Option<(u32, usize)> {
-    let digits = rest.get(from..)?.iter().take(7).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let digits = rest
+        .get(from..)?
+        .iter()
+        .take(7)
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
     let end = from + digits;
     (rest.get(end) == Some(&close)).then_some(())?;
     number(rest.get(from..end)?, radix).map(|character| (character, end + 1))
@@ -88,7 +101,11 @@ mod tests {
             ("a&#x2D;b", "a-b"),
             ("a%zzb", "a%zzb"),
         ] {
-            assert_eq!(escapes(text.as_bytes(), 3).text, expected.as_bytes(), "{text}");
+            assert_eq!(
+                escapes(text.as_bytes(), 3).text,
+                expected.as_bytes(),
+                "{text}"
+            );
         }
     }
 }

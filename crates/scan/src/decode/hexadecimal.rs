@@ -10,7 +10,10 @@ pub(crate) fn hexadecimal(text: &[u8], hit: usize) -> Reading {
     start += (hit - start) % 2;
     let end = run_end(text, hit, FORTH, accepts);
     let digits = text.get(start..end).unwrap_or_default();
-    let bytes = digits.chunks_exact(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect();
+    let bytes = digits
+        .chunks_exact(2)
+        .map(|pair| nibble(pair[0]) << 4 | nibble(pair[1]))
+        .collect();
     Reading::of(start..end, end == hit + FORTH, bytes)
 }
 

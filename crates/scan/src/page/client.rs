@@ -100,7 +100,9 @@ impl Client {
             builder = builder.dns_resolver(Arc::new(PublicOnly));
         }
         Ok(Self {
-            http: builder.build().map_err(|error| PageError::Request(cause(error)))?,
+            http: builder
+                .build()
+                .map_err(|error| PageError::Request(cause(error)))?,
             origin: url.origin(),
             allow_private,
             left: Arc::new(AtomicU64::new(options.most_bytes)),
@@ -148,13 +150,21 @@ impl Client {
         Err(PageError::Private)
     }
 
-    async fn receive(&self, url: Url, mut response: reqwest::Response) -> Result<Fetched, PageError> {
+    async fn receive(
+        &self,
+        url: Url,
+        mut response: reqwest::Response,
+    ) -> Result<Fetched, PageError> {
         if !response.status().is_success() {
             return Err(PageError::Status(response.status().as_u16()));
         }
         let headers = response.headers().clone();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| PageError::Request(cause(error)))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| PageError::Request(cause(error)))?
+        {
             self.take(chunk.len())?;
             if body.len() + chunk.len() > LARGEST {
                 return Err(PageError::TooLarge);
@@ -175,7 +185,9 @@ impl Client {
     fn take(&self, bytes: usize) -> Result<(), PageError> {
         let bytes = bytes as u64;
         let less = |left: u64| left.checked_sub(bytes);
-        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        let taken = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         taken.map(drop).map_err(|_| PageError::TooLarge)
     }
 }
@@ -192,7 +204,11 @@ fn unpacked(body: Vec<u8>, encoding: Option<&str>) -> Result<Vec<u8>, PageError>
     };
     let mut plain = Vec::new();
     let most = LARGEST as u64 + 1;
-    reader.by_ref().take(most).read_to_end(&mut plain).map_err(PageError::Packed)?;
+    reader
+        .by_ref()
+        .take(most)
+        .read_to_end(&mut plain)
+        .map_err(PageError::Packed)?;
     if plain.len() > LARGEST {
         return Err(PageError::TooLarge);
     }

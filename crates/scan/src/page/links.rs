@@ -24,7 +24,11 @@ pub(super) fn of_page(html: &str) -> BTreeSet<String> {
         let value = (1..=3).find_map(|group| found.get(group))?;
         Some(value.as_str().replace("&amp;", "&"))
     };
-    attributes.captures_iter(html).filter_map(link).filter(|link| loads_a_program(link)).collect()
+    attributes
+        .captures_iter(html)
+        .filter_map(link)
+        .filter(|link| loads_a_program(link))
+        .collect()
 }
 
 /// What a program loads: every literal that looks like the name of a file of
@@ -44,7 +48,10 @@ fn loads_a_program(link: &str) -> bool {
     let Some((_, extension)) = name.rsplit_once('.') else {
         return true;
     };
-    let left_alone = ["png", "jpg", "jpeg", "gif", "svg", "ico", "webp", "avif", "woff", "woff2", "ttf", "otf", "xml"];
+    let left_alone = [
+        "png", "jpg", "jpeg", "gif", "svg", "ico", "webp", "avif", "woff", "woff2", "ttf", "otf",
+        "xml",
+    ];
     !left_alone.contains(&extension.to_ascii_lowercase().as_str())
 }
 

@@ -54,7 +54,11 @@ fn rule(rule: Rule) -> Value {
 }
 
 const fn level(rule: Rule) -> &'static str {
-    if rule.is_critical() { "error" } else { "warning" }
+    if rule.is_critical() {
+        "error"
+    } else {
+        "warning"
+    }
 }
 
 fn result(finding: &Finding) -> Value {

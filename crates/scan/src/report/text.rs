@@ -34,12 +34,28 @@ fn write_outcome(out: &mut String, outcome: &Outcome, paint: Paint) -> fmt::Resu
 fn write_finding(out: &mut String, finding: &Finding, paint: Paint) -> fmt::Result {
     let at = finding.position;
     let title = finding.rule.title();
-    let title = if finding.rule.is_critical() { paint.red(title) } else { paint.yellow(title) };
+    let title = if finding.rule.is_critical() {
+        paint.red(title)
+    } else {
+        paint.yellow(title)
+    };
     writeln!(out, "{title}  {}", paint.bold(&plain(&finding.redacted)))?;
-    writeln!(out, "  at           {}:{}:{}", plain(&finding.path), at.line, at.column)?;
+    writeln!(
+        out,
+        "  at           {}:{}:{}",
+        plain(&finding.path),
+        at.line,
+        at.column
+    )?;
     if let Some(original) = &finding.original {
         let at = original.position;
-        writeln!(out, "  written in   {}:{}:{}", plain(&original.path), at.line, at.column)?;
+        writeln!(
+            out,
+            "  written in   {}:{}:{}",
+            plain(&original.path),
+            at.line,
+            at.column
+        )?;
     }
     if let Some(git) = &finding.git {
         let commit = git.commit.as_deref().unwrap_or("no commit reaches it");
@@ -49,7 +65,11 @@ fn write_finding(out: &mut String, finding: &Finding, paint: Paint) -> fmt::Resu
         writeln!(out, "  it is        {}", plain(name))?;
     }
     if !finding.encodings.is_empty() {
-        let names: Vec<&str> = finding.encodings.iter().map(|encoding| encoding.name()).collect();
+        let names: Vec<&str> = finding
+            .encodings
+            .iter()
+            .map(|encoding| encoding.name())
+            .collect();
         writeln!(out, "  hidden by    {}", names.join(", within it "))?;
     }
     writeln!(out, "  fingerprint  {}", finding.fingerprint)?;
@@ -59,7 +79,8 @@ fn write_finding(out: &mut String, finding: &Finding, paint: Paint) -> fmt::Resu
 /// Names come from files: what would steer a terminal is written out.
 fn plain(text: &str) -> String {
     let steers = |character: char| {
-        character.is_control() || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        character.is_control()
+            || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -93,6 +114,10 @@ impl Paint {
     }
 
     fn with(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.0 {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }

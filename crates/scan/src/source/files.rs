@@ -52,7 +52,9 @@ impl Scanner {
 
     fn entry(&self, entry: &DirEntry) {
         let asked_for = entry.depth() == 0;
-        let is_file = entry.file_type().is_some_and(|kind| kind.is_file() || (asked_for && kind.is_symlink()));
+        let is_file = entry
+            .file_type()
+            .is_some_and(|kind| kind.is_file() || (asked_for && kind.is_symlink()));
         if !is_file {
             return;
         }

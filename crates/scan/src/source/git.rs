@@ -62,8 +62,16 @@ struct Object {
 
 /// Searches all objects and returns the ids of the commits.
 fn every_object(scanner: &Scanner, repository: &Path) -> Result<Vec<String>, GitError> {
-    let arguments = ["cat-file", "--batch-all-objects", "--unordered", "--buffer", "--batch"];
-    let mut git = git(repository, &arguments).spawn().map_err(GitError::Start)?;
+    let arguments = [
+        "cat-file",
+        "--batch-all-objects",
+        "--unordered",
+        "--buffer",
+        "--batch",
+    ];
+    let mut git = git(repository, &arguments)
+        .spawn()
+        .map_err(GitError::Start)?;
     let complaint = complaint(&mut git);
     let output = git.stdout.take().ok_or(GitError::Malformed)?;
     let (sender, receiver) = mpsc::sync_channel::<Object>(WAITING);
@@ -73,7 +81,12 @@ fn every_object(scanner: &Scanner, repository: &Path) -> Result<Vec<String>, Git
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(object) = next(&receiver) {
-                    search(scanner, &object.id, &object.kind, &mut object.bytes.as_slice());
+                    search(
+                        scanner,
+                        &object.id,
+                        &object.kind,
+                        &mut object.bytes.as_slice(),
+                    );
                 }
             });
         }
@@ -93,7 +106,11 @@ fn every_object(scanner: &Scanner, repository: &Path) -> Result<Vec<String>, Git
 }
 
 fn next(receiver: &Mutex<mpsc::Receiver<Object>>) -> Option<Object> {
-    receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    receiver
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .recv()
+        .ok()
 }
 
 fn read_objects(
@@ -150,12 +167,20 @@ fn name(scanner: &Scanner, repository: &Path, commits: &[String]) -> Result<(), 
     let mut paths = BTreeMap::new();
     let listed = answer(repository, &["rev-list", "--objects", "--stdin"], &tips)?;
     for line in listed.lines() {
-        if let Some((id, path)) = line.split_once(' ') && found.contains(id) {
-            paths.entry(id.to_owned()).or_insert_with(|| path.to_owned());
+        if let Some((id, path)) = line.split_once(' ')
+            && found.contains(id)
+        {
+            paths
+                .entry(id.to_owned())
+                .or_insert_with(|| path.to_owned());
         }
     }
     let mut having = BTreeMap::new();
-    for id in found.iter().take(LOOKED_UP).filter(|id| paths.contains_key(*id)) {
+    for id in found
+        .iter()
+        .take(LOOKED_UP)
+        .filter(|id| paths.contains_key(*id))
+    {
         let find = format!("--find-object={id}");
         // The newest first: the last one brought it in.
         let having_it = answer(repository, &["log", "--stdin", "--format=%H", &find], &tips)?;
@@ -166,14 +191,21 @@ fn name(scanner: &Scanner, repository: &Path, commits: &[String]) -> Result<(), 
         let Some((id, kind, rest)) = unnamed(&finding.path) else {
             return;
         };
-        let commit = if kind == "commit" { Some(id.to_owned()) } else { having.get(id).cloned() };
+        let commit = if kind == "commit" {
+            Some(id.to_owned())
+        } else {
+            having.get(id).cloned()
+        };
         let name = match paths.get(id).filter(|path| !path.is_empty()) {
             Some(path) => path.clone(),
             None => format!("(git {kind})"),
         };
         let path = format!("{name}{rest}");
         let commit = commit.filter(|commit| !commit.is_empty());
-        finding.git = Some(GitObject { object: id.to_owned(), commit });
+        finding.git = Some(GitObject {
+            object: id.to_owned(),
+            commit,
+        });
         finding.path = path;
     });
     Ok(())
@@ -188,14 +220,20 @@ fn unnamed(path: &str) -> Option<(&str, &str, &str)> {
 
 /// What git answers to a list on its standard input.
 fn answer(repository: &Path, arguments: &[&str], input: &str) -> Result<String, GitError> {
-    let mut git = git(repository, arguments).stdin(Stdio::piped()).spawn().map_err(GitError::Start)?;
+    let mut git = git(repository, arguments)
+        .stdin(Stdio::piped())
+        .spawn()
+        .map_err(GitError::Start)?;
     let complaint = complaint(&mut git);
     let mut stdin = git.stdin.take().ok_or(GitError::Malformed)?;
     let input = input.to_owned();
     // Written beside reading: either pipe may fill first.
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
     let mut output = Vec::new();
-    git.stdout.take().ok_or(GitError::Malformed)?.read_to_end(&mut output)?;
+    git.stdout
+        .take()
+        .ok_or(GitError::Malformed)?
+        .read_to_end(&mut output)?;
     let _ = writer.join();
     finish(git, complaint)?;
     Ok(String::from_utf8_lossy(&output).into_owned())
@@ -205,11 +243,22 @@ fn git(repository: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.arg("-C").arg(repository).args(arguments);
     // A hook of another repository would have us look there.
-    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
+    for variable in [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_COMMON_DIR",
+    ] {
         command.env_remove(variable);
     }
-    command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_NO_LAZY_FETCH", "1");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -231,5 +280,9 @@ fn finish(mut git: Child, complaint: thread::JoinHandle<String>) -> Result<(), G
     if status.success() {
         return Ok(());
     }
-    Err(GitError::Failed(if complaint.is_empty() { status.to_string() } else { complaint }))
+    Err(GitError::Failed(if complaint.is_empty() {
+        status.to_string()
+    } else {
+        complaint
+    }))
 }

@@ -43,7 +43,10 @@ pub(super) fn stream(
         return Ok(());
     }
     let within = |reader: &mut dyn Read| {
-        let mut limited = Limited { reader, left: Rc::clone(allowance) };
+        let mut limited = Limited {
+            reader,
+            left: Rc::clone(allowance),
+        };
         stream(scanner, path, &mut limited, depth + 1, allowance, beside)
     };
     match form {
@@ -53,14 +56,20 @@ pub(super) fn stream(
         Form::Brotli => {
             // Brotli has no mark to know it by, so nothing is looked for within it.
             let mut reader = brotli_decompressor::Decompressor::new(whole, 64 * 1024);
-            let mut limited = Limited { reader: &mut reader, left: Rc::clone(allowance) };
+            let mut limited = Limited {
+                reader: &mut reader,
+                left: Rc::clone(allowance),
+            };
             stream::text(scanner, path, &mut limited, beside)
         }
         Form::Tar => tar(scanner, path, &mut whole, depth, allowance),
         Form::Zip => {
             let bytes = stream::read_up_to(&mut whole, INNER_ZIP + 1)?;
             if bytes.len() > INNER_ZIP {
-                scanner.note(path, "a zip archive within another file is larger than 64 MiB");
+                scanner.note(
+                    path,
+                    "a zip archive within another file is larger than 64 MiB",
+                );
                 return Ok(());
             }
             zip(scanner, path, Cursor::new(bytes), depth, allowance)
@@ -88,14 +97,22 @@ pub(super) fn zip(
         if member.is_dir() {
             continue;
         }
-        let name = member.name().map_or_else(|_| format!("(member {index})"), |name| name.into_owned());
+        let name = member
+            .name()
+            .map_or_else(|_| format!("(member {index})"), |name| name.into_owned());
         let inner = format!("{path}!/{name}");
         self::member(scanner, &inner, &mut member, depth, allowance);
     }
     Ok(())
 }
 
-fn tar(scanner: &Scanner, path: &str, reader: &mut dyn Read, depth: usize, allowance: &Allowance) -> io::Result<()> {
+fn tar(
+    scanner: &Scanner,
+    path: &str,
+    reader: &mut dyn Read,
+    depth: usize,
+    allowance: &Allowance,
+) -> io::Result<()> {
     let mut archive = tar::Archive::new(reader);
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -103,14 +120,29 @@ fn tar(scanner: &Scanner, path: &str, reader: &mut dyn Read, depth: usize, allow
             continue;
         }
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        member(scanner, &format!("{path}!/{name}"), &mut entry, depth, allowance);
+        member(
+            scanner,
+            &format!("{path}!/{name}"),
+            &mut entry,
+            depth,
+            allowance,
+        );
     }
     Ok(())
 }
 
 /// Searches a member; one that can't be read does not keep the others from it.
-fn member(scanner: &Scanner, path: &str, reader: &mut dyn Read, depth: usize, allowance: &Allowance) {
-    let mut limited = Limited { reader, left: Rc::clone(allowance) };
+fn member(
+    scanner: &Scanner,
+    path: &str,
+    reader: &mut dyn Read,
+    depth: usize,
+    allowance: &Allowance,
+) {
+    let mut limited = Limited {
+        reader,
+        left: Rc::clone(allowance),
+    };
     if let Err(error) = stream(scanner, path, &mut limited, depth + 1, allowance, &|_| None) {
         scanner.note(path, error);
     }
@@ -151,13 +183,19 @@ impl Read for Limited<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         let left = self.left.get().checked_sub(count as u64);
-        self.left.set(left.ok_or_else(|| io::Error::other("it unpacks to more than 2 GiB"))?);
+        self.left
+            .set(left.ok_or_else(|| io::Error::other("it unpacks to more than 2 GiB"))?);
         Ok(count)
     }
 }
 
 /// Opens a file of any form.
-pub(super) fn file(scanner: &Scanner, path: &str, mut file: std::fs::File, beside: Beside<'_>) -> io::Result<()> {
+pub(super) fn file(
+    scanner: &Scanner,
+    path: &str,
+    mut file: std::fs::File,
+    beside: Beside<'_>,
+) -> io::Result<()> {
     let head = stream::read_up_to(&mut file, HEAD)?;
     file.rewind()?;
     let allowance = allowance();

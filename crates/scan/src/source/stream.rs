@@ -19,7 +19,12 @@ pub(super) fn read_up_to(reader: &mut dyn Read, most: usize) -> io::Result<Vec<u
 
 /// Searches a text of any length. In pieces of a long one, lines are counted
 /// on, and what stands in the shared part is told once.
-pub(super) fn text(scanner: &Scanner, path: &str, reader: &mut dyn Read, beside: Beside<'_>) -> io::Result<()> {
+pub(super) fn text(
+    scanner: &Scanner,
+    path: &str,
+    reader: &mut dyn Read,
+    beside: Beside<'_>,
+) -> io::Result<()> {
     let mut piece = read_up_to(reader, WHOLE)?;
     if piece.len() < WHOLE {
         scanner.text_beside(path, &piece, beside);

@@ -25,22 +25,38 @@ const CONTEXTS: [(&str, &str); 14] = [
 type Encode = fn(&str, &mut Chance) -> Vec<u8>;
 
 const ENCODINGS: [(&str, Encode); 19] = [
-    ("base64", |key, chance| shifted(key, chance, |text| BASE64_STANDARD.encode(text))),
-    ("base64url", |key, chance| shifted(key, chance, |text| BASE64_URL_SAFE_NO_PAD.encode(text))),
-    ("base64 of utf-16", |key, chance| shifted(key, chance, |text| BASE64_STANDARD.encode(wide(text, false)))),
+    ("base64", |key, chance| {
+        shifted(key, chance, |text| BASE64_STANDARD.encode(text))
+    }),
+    ("base64url", |key, chance| {
+        shifted(key, chance, |text| BASE64_URL_SAFE_NO_PAD.encode(text))
+    }),
+    ("base64 of utf-16", |key, chance| {
+        shifted(key, chance, |text| {
+            BASE64_STANDARD.encode(wide(text, false))
+        })
+    }),
     ("hex", |key, _| each(key, |byte| format!("{byte:02x}"))),
     ("HEX", |key, _| each(key, |byte| format!("{byte:02X}"))),
     ("percent", |key, _| each(key, |byte| format!("%{byte:02X}"))),
     ("\\x", |key, _| each(key, |byte| format!("\\x{byte:02x}"))),
-    ("\\\\x", |key, _| each(key, |byte| format!("\\\\x{byte:02x}"))),
+    ("\\\\x", |key, _| {
+        each(key, |byte| format!("\\\\x{byte:02x}"))
+    }),
     ("\\u", |key, _| each(key, |byte| format!("\\u{byte:04x}"))),
-    ("\\u{}", |key, _| each(key, |byte| format!("\\u{{{byte:x}}}"))),
+    ("\\u{}", |key, _| {
+        each(key, |byte| format!("\\u{{{byte:x}}}"))
+    }),
     ("entities", |key, _| each(key, |byte| format!("&#{byte};"))),
     ("escaped signs", |key, _| {
         key.replace('-', "\\u002d").replace('_', "%5F").into_bytes()
     }),
-    ("utf-16 little", |key, _| wide(&format!("k={key};").into_bytes(), false)),
-    ("utf-16 big", |key, _| wide(&format!("k={key};").into_bytes(), true)),
+    ("utf-16 little", |key, _| {
+        wide(&format!("k={key};").into_bytes(), false)
+    }),
+    ("utf-16 big", |key, _| {
+        wide(&format!("k={key};").into_bytes(), true)
+    }),
     ("codes", |key, _| {
         let codes: Vec<String> = key.bytes().map(|byte| byte.to_string()).collect();
         format!("String.fromCharCode({})", codes.join(",")).into_bytes()
@@ -100,7 +116,11 @@ fn every_kind_is_found_whole_in_every_context() {
                 let [leak] = found.as_slice() else {
                     panic!("{kind} in {before}…{after}, round {round}: {found:?}");
                 };
-                assert_eq!(leak.span, before.len()..before.len() + key.len(), "{kind} in {before}…{after}");
+                assert_eq!(
+                    leak.span,
+                    before.len()..before.len() + key.len(),
+                    "{kind} in {before}…{after}"
+                );
                 assert!(leak.encodings.is_empty(), "{kind} in {before}…{after}");
             }
         }
@@ -121,7 +141,9 @@ fn every_kind_is_found_in_every_encoding() {
                 text.extend(encode(&key, &mut chance));
                 text.extend_from_slice(b"; f()");
                 let found = detector.detect(&text);
-                let same = found.iter().any(|leak| leak.fingerprint() == plain[0].fingerprint());
+                let same = found
+                    .iter()
+                    .any(|leak| leak.fingerprint() == plain[0].fingerprint());
                 if !same || found.len() != 1 {
                     missed.push(format!("{kind} as {name}: {found:?}"));
                 }

@@ -49,7 +49,9 @@ impl Chance {
     }
 
     fn text(&mut self, alphabet: &[u8], length: usize) -> String {
-        (0..length).map(|_| char::from(*self.pick(alphabet))).collect()
+        (0..length)
+            .map(|_| char::from(*self.pick(alphabet)))
+            .collect()
     }
 
     fn marked(&mut self, prefix: &str, alphabet: &[u8], side: usize) -> String {

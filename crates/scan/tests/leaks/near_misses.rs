@@ -46,7 +46,14 @@ fn keys_of_others_are_not_found() {
     let mut chance = Chance::new(11);
     for _ in 0..200 {
         let body = &chance.key("unmarked")[8..];
-        for prefix in [["sk-or", "-v1-"], ["sk-ant", "-api03-"], ["sk_", "live_"], ["pk_", "live_"], ["gh", "p_"], ["week", "_"]] {
+        for prefix in [
+            ["sk-or", "-v1-"],
+            ["sk-ant", "-api03-"],
+            ["sk_", "live_"],
+            ["pk_", "live_"],
+            ["gh", "p_"],
+            ["week", "_"],
+        ] {
             let text = format!("key = '{}{body}'", prefix.concat());
             let found = detector.detect(text.as_bytes());
             assert!(found.is_empty(), "{}: {found:?}", prefix.concat());
@@ -58,8 +65,13 @@ fn keys_of_others_are_not_found() {
 fn a_megabyte_of_random_base64_and_hex_holds_no_key() {
     let detector = Detector::new().unwrap();
     let mut chance = Chance::new(13);
-    let bytes: Vec<u8> = (0..100_000).flat_map(|_| chance.next().to_le_bytes()).collect();
-    let font = format!("url(data:font/woff2;base64,{})", BASE64_STANDARD.encode(&bytes));
+    let bytes: Vec<u8> = (0..100_000)
+        .flat_map(|_| chance.next().to_le_bytes())
+        .collect();
+    let font = format!(
+        "url(data:font/woff2;base64,{})",
+        BASE64_STANDARD.encode(&bytes)
+    );
     assert!(detector.detect(font.as_bytes()).is_empty());
     let hexadecimal: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(detector.detect(hexadecimal.as_bytes()).is_empty());

@@ -30,10 +30,17 @@ fn no_report_shows_a_secret() {
         assert_eq!(outcome.findings.len(), 1, "{kind}");
         for report in told(&outcome) {
             // Any twelve characters in a row are more than prefix and end show.
-            let shown = key.as_bytes().windows(12).skip(8).any(|part| report.contains(std::str::from_utf8(part).unwrap()));
+            let shown = key
+                .as_bytes()
+                .windows(12)
+                .skip(8)
+                .any(|part| report.contains(std::str::from_utf8(part).unwrap()));
             assert!(!shown, "{kind}: {report}");
         }
-        assert!(report::text(&outcome, false).contains(&key[key.len() - 4..]), "{kind}");
+        assert!(
+            report::text(&outcome, false).contains(&key[key.len() - 4..]),
+            "{kind}"
+        );
         let leaks = Detector::new().unwrap().detect(key.as_bytes());
         assert!(!format!("{leaks:?}").contains(&key[8..20]), "{kind}");
     }
@@ -56,7 +63,10 @@ fn names_cannot_steer_a_terminal() {
     let scanner = Scanner::new(Detector::new().unwrap());
     scanner.text("a\u{1b}[2J\nb\u{202e}", key.as_bytes());
     let text = report::text(&scanner.finish(), false);
-    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
+    assert!(
+        !text.contains('\u{1b}') && !text.contains('\u{202e}'),
+        "{text}"
+    );
 }
 
 #[test]
@@ -79,7 +89,13 @@ fn sarif_has_the_shape_that_code_hosts_read() {
         assert_eq!(place["artifactLocation"]["uri"], "dist/app.js");
         assert_eq!(place["region"]["startLine"], line + 1);
         assert_eq!(place["region"]["startColumn"], 1);
-        assert_eq!(result["partialFingerprints"]["secret/v1"].as_str().unwrap().len(), 32);
+        assert_eq!(
+            result["partialFingerprints"]["secret/v1"]
+                .as_str()
+                .unwrap()
+                .len(),
+            32
+        );
     }
 }
 
@@ -90,7 +106,11 @@ fn a_baseline_accepts_what_it_was_made_of_and_nothing_else() {
     let before = scanned(&old);
     let baseline = Baseline::parse(&Baseline::of(&before.findings).unwrap()).unwrap();
     let after = scanned(&format!("{old} {new}"));
-    let left: Vec<bool> = after.findings.iter().map(|finding| baseline.accepts(finding)).collect();
+    let left: Vec<bool> = after
+        .findings
+        .iter()
+        .map(|finding| baseline.accepts(finding))
+        .collect();
     assert_eq!(left, [true, false]);
     assert!(Baseline::parse("{}").is_err());
     assert!(Baseline::parse(r#"{"version":2,"accepted":[]}"#).is_err());
@@ -105,23 +125,43 @@ fn known_keys_are_found_by_their_keyed_hash_whatever_their_form() {
     known.add("azure", &azure).unwrap();
     known.add("main", &openai).unwrap();
     let file = known.to_json().unwrap();
-    assert!(!file.contains(&azure[..12]) && !file.contains(&openai[12..24]), "{file}");
+    assert!(
+        !file.contains(&azure[..12]) && !file.contains(&openai[12..24]),
+        "{file}"
+    );
     assert!(known.add("short", "abc").is_err());
     assert!(known.add("blank", "a b c d e f g h i j k l m n").is_err());
 
-    let detector = Detector::new().unwrap().with_known_keys(KnownKeys::parse(&file).unwrap());
+    let detector = Detector::new()
+        .unwrap()
+        .with_known_keys(KnownKeys::parse(&file).unwrap());
     let scanner = Scanner::new(detector);
-    scanner.text("app.js", format!("a='{azure}'\nb='{openai}'\nc='{}x'", &azure[1..]).as_bytes());
+    scanner.text(
+        "app.js",
+        format!("a='{azure}'\nb='{openai}'\nc='{}x'", &azure[1..]).as_bytes(),
+    );
     let outcome = scanner.finish();
     let found: Vec<_> = outcome
         .findings
         .iter()
-        .map(|finding| (finding.position.line, finding.rule, finding.known_as.as_deref()))
+        .map(|finding| {
+            (
+                finding.position.line,
+                finding.rule,
+                finding.known_as.as_deref(),
+            )
+        })
         .collect();
     assert_eq!(
         found,
-        [(1, Rule::DeploymentKey, Some("azure")), (2, Rule::DeploymentKey, Some("main"))]
+        [
+            (1, Rule::DeploymentKey, Some("azure")),
+            (2, Rule::DeploymentKey, Some("main"))
+        ]
     );
     let baseline = Baseline::parse(&Baseline::of(&outcome.findings).unwrap()).unwrap();
-    assert!(!baseline.accepts(&outcome.findings[0]), "a key in use is never accepted");
+    assert!(
+        !baseline.accepts(&outcome.findings[0]),
+        "a key in use is never accepted"
+    );
 }

@@ -31,7 +31,11 @@ fn key(seed: u64) -> String {
 /// Names of the files with finds, below the folder.
 fn names(folder: &TempDir, outcome: &Outcome) -> Vec<String> {
     let root = format!("{}/", folder.path().display());
-    outcome.findings.iter().map(|finding| finding.path.replace(&root, "")).collect()
+    outcome
+        .findings
+        .iter()
+        .map(|finding| finding.path.replace(&root, ""))
+        .collect()
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -83,8 +87,18 @@ fn compressed_siblings_are_read() {
         ("app.js.zst", &zstd::encode_all(text.as_bytes(), 3).unwrap()),
     ]);
     let outcome = scan(folder.path(), FileOptions::default());
-    assert_eq!(names(&folder, &outcome), ["app.js.br", "app.js.gz", "app.js.zst"], "{:?}", outcome.notes);
-    assert!(outcome.findings.iter().all(|finding| finding.position.column == 10));
+    assert_eq!(
+        names(&folder, &outcome),
+        ["app.js.br", "app.js.gz", "app.js.zst"],
+        "{:?}",
+        outcome.notes
+    );
+    assert!(
+        outcome
+            .findings
+            .iter()
+            .all(|finding| finding.position.column == 10)
+    );
 }
 
 #[test]
@@ -101,7 +115,12 @@ fn archives_are_read_and_archives_within_them() {
     let outcome = scan(folder.path(), FileOptions::default());
     assert_eq!(
         names(&folder, &outcome),
-        ["four.tar.gz!/x.zip!/a/b.js", "one.tar!/a/b.js", "three.zip!/a/b.js", "two.tgz!/a/b.js"],
+        [
+            "four.tar.gz!/x.zip!/a/b.js",
+            "one.tar!/a/b.js",
+            "three.zip!/a/b.js",
+            "two.tgz!/a/b.js"
+        ],
         "{:?}",
         outcome.notes
     );
@@ -148,8 +167,16 @@ fn ignored_files_are_left_out_unless_asked_for() {
     ]);
     let respected = scan(folder.path(), FileOptions::default());
     assert_eq!(names(&folder, &respected), [".env.local"]);
-    let all = scan(folder.path(), FileOptions { respect_ignore_files: false });
-    assert_eq!(names(&folder, &all), [".env.local", "dist/app.js", "secret.env"]);
+    let all = scan(
+        folder.path(),
+        FileOptions {
+            respect_ignore_files: false,
+        },
+    );
+    assert_eq!(
+        names(&folder, &all),
+        [".env.local", "dist/app.js", "secret.env"]
+    );
     let asked = scan(&folder.path().join("dist"), FileOptions::default());
     assert_eq!(names(&folder, &asked), ["dist/app.js"]);
 }
@@ -176,19 +203,31 @@ fn a_bundle_is_told_with_the_place_it_was_written_at() {
     let originals: Vec<_> = outcome.findings.iter().map(place).collect();
     assert_eq!(
         originals,
-        [("../src/config.ts", 2, 1), ("../src/config.ts", 2, 19), ("../src/env.ts", 4, 10)]
+        [
+            ("../src/config.ts", 2, 1),
+            ("../src/config.ts", 2, 19),
+            ("../src/env.ts", 4, 10)
+        ]
     );
 }
 
 fn place(finding: &Finding) -> (&str, usize, usize) {
     let original = finding.original.as_ref().unwrap();
-    (&original.path, original.position.line, original.position.column)
+    (
+        &original.path,
+        original.position.line,
+        original.position.column,
+    )
 }
 
 #[test]
 fn a_map_within_a_program_is_read() {
     use base64::{Engine, prelude::BASE64_STANDARD};
-    let source = format!("{}export const K = ['{}'].join('')", "\n".repeat(7), key(7).replace("proj", "proj','").replace("','-", "-','"));
+    let source = format!(
+        "{}export const K = ['{}'].join('')",
+        "\n".repeat(7),
+        key(7).replace("proj", "proj','").replace("','-", "-','")
+    );
     let map = serde_json::json!({"version": 3, "sources": ["k.ts"], "sourcesContent": [source], "mappings": ""});
     let program = format!(
         "x()\n//# sourceMappingURL=data:application/json;charset=utf-8;base64,{}\n",
@@ -196,17 +235,29 @@ fn a_map_within_a_program_is_read() {
     );
     let folder = folder(&[("app.js", program.as_bytes())]);
     let outcome = scan(folder.path(), FileOptions::default());
-    assert!(outcome.findings.iter().any(|finding| place(finding).0 == "k.ts" && place(finding).1 == 8), "{outcome:#?}");
+    assert!(
+        outcome
+            .findings
+            .iter()
+            .any(|finding| place(finding).0 == "k.ts" && place(finding).1 == 8),
+        "{outcome:#?}"
+    );
 }
 
 #[test]
 fn a_text_longer_than_memory_allows_is_read_in_pieces() {
-    let mut text = "a line of nothing\n".repeat(66 * 1024 * 1024 / 18).into_bytes();
+    let mut text = "a line of nothing\n"
+        .repeat(66 * 1024 * 1024 / 18)
+        .into_bytes();
     let lines = text.iter().filter(|byte| **byte == b'\n').count();
     text.extend_from_slice(format!("k='{}'", key(8)).as_bytes());
     let folder = folder(&[("long.txt", &text)]);
     let outcome = scan(folder.path(), FileOptions::default());
-    let places: Vec<_> = outcome.findings.iter().map(|finding| finding.position.line).collect();
+    let places: Vec<_> = outcome
+        .findings
+        .iter()
+        .map(|finding| finding.position.line)
+        .collect();
     assert_eq!(places, [lines + 1]);
 }
 
@@ -214,13 +265,24 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .arg("-C")
         .arg(folder)
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"])
+        .args([
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.com",
+            "-c",
+            "commit.gpgsign=false",
+        ])
         .args(arguments)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -259,11 +321,20 @@ fn history_is_read_with_what_nothing_reaches_any_more() {
     let found: Vec<_> = outcome
         .findings
         .iter()
-        .map(|finding| (finding.path.as_str(), finding.git.as_ref().unwrap().commit.as_deref().unwrap()))
+        .map(|finding| {
+            (
+                finding.path.as_str(),
+                finding.git.as_ref().unwrap().commit.as_deref().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         found,
-        [("(git commit)", side.as_str()), ("b.env", side.as_str()), ("src/a.js", first.as_str())]
+        [
+            ("(git commit)", side.as_str()),
+            ("b.env", side.as_str()),
+            ("src/a.js", first.as_str())
+        ]
     );
     assert!(outcome.notes.is_empty(), "{:?}", outcome.notes);
 }
@@ -282,6 +353,10 @@ fn this_repository_passes_its_own_scan() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let outcome = scan(&root, FileOptions::default());
     assert!(outcome.texts > 300, "{} texts", outcome.texts);
-    let places: Vec<_> = outcome.findings.iter().map(|finding| (&finding.path, finding.position, finding.rule)).collect();
+    let places: Vec<_> = outcome
+        .findings
+        .iter()
+        .map(|finding| (&finding.path, finding.position, finding.rule))
+        .collect();
     assert!(places.is_empty(), "{places:#?}");
 }

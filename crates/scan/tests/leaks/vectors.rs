@@ -29,7 +29,11 @@ fn vectors() -> Vectors {
 #[test]
 fn every_row_that_must_be_found_is_found() {
     let detector = Detector::new().unwrap();
-    let Vectors { contexts, positives, .. } = vectors();
+    let Vectors {
+        contexts,
+        positives,
+        ..
+    } = vectors();
     let mut missed = Vec::new();
     for row in positives.iter().filter(|row| row.must_find) {
         let key = row.parts.concat();
@@ -39,7 +43,10 @@ fn every_row_that_must_be_found_is_found() {
         };
         let found = detector.detect(text.as_bytes());
         if found.len() != 1 {
-            missed.push(format!("{} {} {:?}: {found:?}", row.id, row.kind, row.context));
+            missed.push(format!(
+                "{} {} {:?}: {found:?}",
+                row.id, row.kind, row.context
+            ));
         }
     }
     assert!(missed.is_empty(), "{missed:#?}");
@@ -49,7 +56,11 @@ fn every_row_that_must_be_found_is_found() {
 #[test]
 fn no_false_positive_is_found_in_any_context() {
     let detector = Detector::new().unwrap();
-    let Vectors { contexts, false_positives, .. } = vectors();
+    let Vectors {
+        contexts,
+        false_positives,
+        ..
+    } = vectors();
     assert_eq!(false_positives.len(), 12);
     for row in false_positives {
         let text = row.concat();
