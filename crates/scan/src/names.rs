@@ -6,7 +6,7 @@ use crate::{
     rule::Rule,
 };
 
-/// What such names begin with, by tool: Next, Vite, Astro and SvelteKit,
+/// What such names begin with, by tool: Next, Vite, Astro and `SvelteKit`,
 /// Create React App, Expo, Nuxt, Gatsby, Vue CLI.
 const PREFIXES: [&[u8]; 8] = [
     b"NEXT_PUBLIC_",

@@ -9,6 +9,10 @@ use crate::{
     rule::Rule,
 };
 
+/// Digits of base64 from which on its base64 is looked for too; fewer would
+/// stand in any picture.
+const TWICE: usize = 6;
+
 /// What the hit of a needle may be part of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needle {
@@ -102,19 +106,27 @@ impl List {
             let wide: Vec<u8> = text.iter().flat_map(|byte| [*byte, 0]).collect();
             let short = &wide[..wide.len().min(8)];
             for (form, place) in alignments(text).chain(alignments(short)) {
-                let url_safe: Vec<u8> = form
-                    .iter()
-                    .map(|byte| match byte {
-                        b'+' => b'-',
-                        b'/' => b'_',
-                        other => *other,
-                    })
-                    .collect();
-                self.add(form, Needle::Base64(place));
-                self.add(url_safe, Needle::Base64(place));
+                self.both_alphabets(form, place);
+            }
+            let once = alignments(text).filter(|(form, _)| form.len() >= TWICE);
+            for (form, _) in once {
+                for (twice, place) in alignments(&form) {
+                    self.add(twice, Needle::Base64(place));
+                }
             }
         }
         self.add("H4sI", Needle::Packed);
+    }
+
+    fn both_alphabets(&mut self, form: Vec<u8>, place: usize) {
+        let url_safe = |byte: &u8| match byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            other => *other,
+        };
+        let other: Vec<u8> = form.iter().map(url_safe).collect();
+        self.add(form, Needle::Base64(place));
+        self.add(other, Needle::Base64(place));
     }
 
     fn hexadecimal(&mut self) {

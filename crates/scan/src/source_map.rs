@@ -106,7 +106,7 @@ impl SourceMap {
             for segment in segments.split(',').filter(|segment| !segment.is_empty()) {
                 let has_source = state.advance(segment)?;
                 if line == wanted.line && state.column <= wanted.column as i64 {
-                    best = has_source.then(|| (state.source, state.line, state.source_column));
+                    best = has_source.then_some((state.source, state.line, state.source_column));
                 }
             }
         }

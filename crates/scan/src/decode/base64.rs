@@ -68,7 +68,7 @@ fn back(text: &[u8], hit: usize) -> (usize, usize) {
             .or_else(|| line.strip_suffix(b"\n"));
         match broken {
             Some(rest) if rest.last().is_some_and(|byte| value(*byte).is_some()) => {
-                start = first + rest.len()
+                start = first + rest.len();
             }
             _ => break,
         }

@@ -24,7 +24,7 @@ const CONTEXTS: [(&str, &str); 14] = [
 
 type Encode = fn(&str, &mut Chance) -> Vec<u8>;
 
-const ENCODINGS: [(&str, Encode); 19] = [
+const ENCODINGS: [(&str, Encode); 20] = [
     ("base64", |key, chance| {
         shifted(key, chance, |text| BASE64_STANDARD.encode(text))
     }),
@@ -34,6 +34,14 @@ const ENCODINGS: [(&str, Encode); 19] = [
     ("base64 of utf-16", |key, chance| {
         shifted(key, chance, |text| {
             BASE64_STANDARD.encode(wide(text, false))
+        })
+    }),
+    ("base64 twice", |key, chance| {
+        if !key.contains("T3Blb") {
+            return key.as_bytes().to_vec();
+        }
+        shifted(key, chance, |text| {
+            BASE64_STANDARD.encode(BASE64_STANDARD.encode(text))
         })
     }),
     ("hex", |key, _| each(key, |byte| format!("{byte:02x}"))),
