@@ -32,11 +32,8 @@ pub(crate) fn escapes(text: &[u8], hit: usize) -> Reading {
 /// The character an escape stands for, and the escape's length.
 fn escape(rest: &[u8]) -> Option<(u32, usize)> {
     match rest {
-        [b'%', ..] => fixed(rest, 1, 2).or_else(|| {
-            rest.starts_with(b"%25")
-                .then(|| fixed(rest, 3, 2))
-                .flatten()
-        }),
+        [b'%', b'2', b'5', ..] => fixed(rest, 3, 2).or_else(|| fixed(rest, 1, 2)),
+        [b'%', ..] => fixed(rest, 1, 2),
         [b'&', b'#', b'x' | b'X', ..] => closed(rest, 3, 16, b';'),
         [b'&', b'#', ..] => closed(rest, 2, 10, b';'),
         [b'\\', ..] => {
