@@ -1,30 +1,40 @@
-//! WebRTC calls: created by SDP, ended by hangup. No media flows.
+//! WebRTC calls: created by SDP, ended by hangup.
 
+mod offer;
+mod peer;
 mod register;
+mod room;
+mod tone;
 
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
     extract::{Path, Query, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     credential::{UnverifiedKey, beta_header, safety_identifier},
     effective::{self, Session},
     error::ApiError,
-    mint::check_content_type,
-    router::BODY_LIMIT,
     sdp::{self, Endpoint},
     secrets::Identity,
-    sessions::Ending,
+    sessions::{Ending, SessionSummary},
     simulator::Core,
 };
 
 pub(crate) use register::{Call, Calls};
+pub(crate) use room::{Command, UNREAD_LIMIT};
+
+use offer::Offer;
+use peer::Peer;
+use room::{Opening, Room};
+
+/// Client events that may wait for a call's session.
+const COMMANDS_WAITING: usize = 256;
 
 /// The pairs of an address's query.
 pub(crate) type Pairs = Query<Vec<(String, String)>>;
@@ -58,30 +68,56 @@ pub(crate) async fn create(
         offer.session.as_ref(),
         query_value(&query, "model"),
     )?;
-    let answer = sdp::answer(&offer.sdp, &Endpoint::new(&core.ids));
-    let answer = answer.ok_or_else(|| {
-        ApiError::bad_request("invalid_offer", "The SDP offer could not be parsed.")
-    })?;
+    let agreed = query_value(&query, "dcid").and_then(|id| id.parse().ok());
+    let (peer, answer) = match Peer::answer(&offer.sdp, agreed).await {
+        Some((peer, answer)) => (Some(peer), answer),
+        None => (None, signalling_only(&core, &offer.sdp)?),
+    };
     let of_secret = identity
         .secret()
         .and_then(|secret| secret.safety_identifier.clone());
+    let safety_identifier = safety_identifier(&parts.headers).or(of_secret);
     let expires_at = core.now() + core.config.session_limit.as_secs();
     let session = effective::at_connect(session, &core.ids.short("sess_"), expires_at);
-    core.calls.insert(
-        &id,
-        Call {
-            key,
-            session,
-            safety_identifier: safety_identifier(&parts.headers).or(of_secret),
-            created_at: core.timestamp(),
-            deadline: tokio::time::Instant::now() + core.config.session_limit,
-        },
-    );
+    let (room, commands) = mpsc::channel(COMMANDS_WAITING);
+    let deadline = Instant::now() + core.config.session_limit;
+    let live = peer.is_none();
+    let call = Arc::new(Call::new(key, safety_identifier, deadline, room, live));
+    let (registration, endings) = core.sessions.open(summary(&core, &id, &call, &session));
+    let opening = Opening {
+        id: id.clone(),
+        call: Arc::clone(&call),
+        session,
+        peer,
+        commands,
+        endings,
+        registration,
+    };
+    if let Some(oldest) = core.calls.insert(&id, call) {
+        core.end_call(&oldest, &Ending::Cut);
+    }
+    core.running
+        .spawn(Room::open(Arc::clone(&core), opening).run());
     let headers = [
         (header::CONTENT_TYPE, "application/sdp".to_owned()),
         (header::LOCATION, format!("/v1/realtime/calls/{id}")),
     ];
     Ok((StatusCode::CREATED, headers, answer).into_response())
+}
+
+/// An answer for tests that stop at the signalling.
+fn signalling_only(core: &Core, offer: &str) -> Result<String, ApiError> {
+    let answer = sdp::answer(offer, &Endpoint::new(&core.ids));
+    answer
+        .ok_or_else(|| ApiError::bad_request("invalid_offer", "The SDP offer could not be parsed."))
+}
+
+fn summary(core: &Core, id: &str, call: &Call, session: &Session) -> SessionSummary {
+    SessionSummary {
+        safety_identifier: call.safety_identifier.as_deref().map(str::to_owned),
+        call_id: Some(id.to_owned()),
+        ..SessionSummary::new(id, "call", call.key.last_four(), core.timestamp(), session)
+    }
 }
 
 /// `POST /v1/realtime/calls/{id}/hangup`.
@@ -101,9 +137,16 @@ pub(crate) async fn hangup(
 
 impl Core {
     /// Ends a call and its sidebands; false where there is none.
+    ///
+    /// It is off the list when this returns.
     pub(crate) fn end_call(&self, id: &str, ending: &Ending) -> bool {
-        self.sessions.end_sidebands(id, ending);
-        self.calls.remove(id)
+        let code = match ending {
+            Ending::Expired => 1001,
+            Ending::Close { code, .. } => *code,
+            Ending::Cut => 1006,
+        };
+        self.calls.remove(id);
+        self.sessions.strike(id, ending, self.timestamp(), code)
     }
 }
 
@@ -127,58 +170,5 @@ fn configure(
     match effective::model(&session) {
         Some(model) if !core.is_realtime_model(model) => Err(ApiError::invalid_model(model)),
         _ => Ok(session),
-    }
-}
-
-/// What a call is created from.
-struct Offer {
-    sdp: String,
-    session: Option<Value>,
-}
-
-impl Offer {
-    async fn read(headers: &HeaderMap, body: Body) -> Result<Self, ApiError> {
-        let given = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|it| it.to_str().ok());
-        let boundary = given.and_then(|given| multer::parse_boundary(given).ok());
-        if boundary.is_none() {
-            check_content_type(headers, "application/sdp")?;
-        }
-        let body = axum::body::to_bytes(body, BODY_LIMIT).await;
-        let body = body.map_err(|_| ApiError::too_large())?;
-        match boundary {
-            Some(boundary) => Self::from_parts(body, boundary).await,
-            None => {
-                let sdp = String::from_utf8_lossy(&body).into_owned();
-                Ok(Self { sdp, session: None })
-            }
-        }
-    }
-
-    async fn from_parts(body: bytes::Bytes, boundary: String) -> Result<Self, ApiError> {
-        let unreadable = |_| {
-            ApiError::bad_request(
-                "invalid_multipart",
-                "The multipart body could not be parsed.",
-            )
-        };
-        let whole = futures_util::stream::iter([Ok::<_, std::io::Error>(body)]);
-        let mut parts = multer::Multipart::new(whole, boundary);
-        let (mut sdp, mut session) = (None, None);
-        while let Some(part) = parts.next_field().await.map_err(unreadable)? {
-            let name = part.name().unwrap_or_default().to_owned();
-            let text = part.text().await.map_err(unreadable)?;
-            match name.as_str() {
-                "sdp" => sdp = Some(text),
-                "session" => {
-                    let parsed = serde_json::from_str(&text).map_err(|_| ApiError::not_json())?;
-                    session = Some(parsed);
-                }
-                other => return Err(ApiError::unknown_parameter(other)),
-            }
-        }
-        let sdp = sdp.ok_or_else(|| ApiError::missing_parameter("sdp"))?;
-        Ok(Self { sdp, session })
     }
 }

@@ -1,12 +1,14 @@
 //! `/_sim`: faults, log and sessions, for tests and for the curious.
 
+mod calls;
+
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
     response::{IntoResponse, Response},
-    routing::{delete, get},
+    routing::{delete, get, post},
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -29,6 +31,9 @@ pub(crate) fn routes(core: &Arc<Core>) -> Router {
         .route("/_sim/log", get(log).delete(clear_log))
         .route("/_sim/sessions", get(sessions))
         .route("/_sim/sessions/{id}", delete(end_session))
+        .route("/_sim/calls/{id}/events", post(calls::say))
+        .route("/_sim/calls/{id}/browser", delete(calls::leave))
+        .route("/_sim/calls/{id}/sidebands", delete(calls::drop_sidebands))
         .with_state(Arc::clone(core))
 }
 
@@ -92,20 +97,31 @@ struct EndQuery {
     reason: String,
 }
 
+impl EndQuery {
+    /// The close frame that is asked for, or else `otherwise`; none where no
+    /// such frame may be sent.
+    fn ending(self, otherwise: Ending) -> Option<Ending> {
+        let Some(code) = self.code else {
+            return Some(otherwise);
+        };
+        let reason = self.reason;
+        let sendable = is_close_code(code) && reason.len() <= 123;
+        sendable.then_some(Ending::Close { code, reason })
+    }
+}
+
+const BAD_CLOSE: &str = "code must be a close code that may be sent, reason 123 bytes";
+
 async fn end_session(
     State(core): State<Arc<Core>>,
     Path(id): Path<String>,
     Query(query): Query<EndQuery>,
 ) -> Response {
-    let ending = match query.code {
-        None => Ending::Expired,
-        Some(code) if is_close_code(code) && query.reason.len() <= 123 => Ending::Close {
-            code,
-            reason: query.reason,
-        },
-        Some(_) => return refuse("code must be a close code that may be sent, reason 123 bytes"),
+    let Some(ending) = query.ending(Ending::Expired) else {
+        return refuse(BAD_CLOSE);
     };
-    if core.sessions.end(&id, &ending) || core.end_call(&id, &ending) {
+    let is_call = core.calls.get(&id).is_some();
+    if (is_call && core.end_call(&id, &ending)) || core.sessions.end(&id, &ending) {
         return StatusCode::NO_CONTENT.into_response();
     }
     let message = format!("no live session {id:?}; GET /_sim/sessions lists them");

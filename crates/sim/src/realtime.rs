@@ -11,5 +11,5 @@ mod response;
 mod settings;
 mod usage;
 
-pub(crate) use engine::Engine;
+pub(crate) use engine::{Engine, Tally};
 pub(crate) use outbox::error_event;

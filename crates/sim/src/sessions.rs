@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use crate::sync::lock;
+use crate::{credential::LastFour, effective::Session, realtime::Tally, sync::lock};
 
 /// One session, live or ended, as `GET /_sim/sessions` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -37,8 +37,48 @@ pub struct SessionSummary {
     pub input_tokens: u64,
     /// Output tokens of all responses.
     pub output_tokens: u64,
+    /// Audio a call's browser sent, milliseconds.
+    pub audio_in_ms: u64,
+    /// Whether a call's browser is connected by WebRTC, not only by signalling.
+    pub connected: bool,
     /// The effective session configuration.
     pub session: Map<String, Value>,
+}
+
+impl SessionSummary {
+    /// A session that has just begun.
+    pub(crate) fn new(
+        id: &str,
+        kind: &'static str,
+        credential: LastFour,
+        created_at: Timestamp,
+        session: &Session,
+    ) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind,
+            call_id: None,
+            credential_last_four: credential.as_str().to_owned(),
+            safety_identifier: None,
+            created_at,
+            ended_at: None,
+            close_code: None,
+            responses: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+            audio_in_ms: 0,
+            connected: false,
+            session: session.clone(),
+        }
+    }
+
+    /// Notes a session's settings and totals.
+    pub(crate) fn note(&mut self, session: &Session, tally: Tally) {
+        self.session.clone_from(session);
+        self.responses = tally.responses;
+        self.input_tokens = tally.input_tokens;
+        self.output_tokens = tally.output_tokens;
+    }
 }
 
 /// How a session is told to end.
@@ -48,6 +88,8 @@ pub(crate) enum Ending {
     Expired,
     /// With this close frame.
     Close { code: u16, reason: String },
+    /// Without a word: the connection breaks.
+    Cut,
 }
 
 #[derive(Debug)]
@@ -101,13 +143,29 @@ impl Sessions {
         true
     }
 
-    /// Tells the sidebands of a call to end.
-    pub(crate) fn end_sidebands(&self, call_id: &str, ending: &Ending) {
+    /// Tells the sidebands of a call to end; the answer is how many.
+    pub(crate) fn end_sidebands(&self, call_id: &str, ending: &Ending) -> usize {
         let table = lock(&self.table);
-        let of_call = |live: &&Live| live.summary.call_id.as_deref() == Some(call_id);
-        for live in table.live.values().filter(of_call) {
-            let _ = live.ending.try_send(ending.clone());
-        }
+        let of_call = |live: &&Live| {
+            live.summary.kind == "sideband" && live.summary.call_id.as_deref() == Some(call_id)
+        };
+        let sidebands = table.live.values().filter(of_call);
+        sidebands
+            .map(|live| drop(live.ending.try_send(ending.clone())))
+            .count()
+    }
+
+    /// Takes a session off the list at once, then tells it to end.
+    pub(crate) fn strike(&self, id: &str, ending: &Ending, time: Timestamp, code: u16) -> bool {
+        let told = self.end(id, ending);
+        self.close(id, Some((time, code)));
+        told
+    }
+
+    /// The configuration of a live session.
+    pub(crate) fn configuration(&self, id: &str) -> Option<Session> {
+        let table = lock(&self.table);
+        table.live.get(id).map(|live| live.summary.session.clone())
     }
 
     /// Tells all sessions to end.

@@ -103,9 +103,7 @@ impl Core {
 
     /// Sockets, sidebands and calls.
     pub(crate) fn live_sessions(&self) -> Vec<SessionSummary> {
-        let mut live = self.sessions.live();
-        live.extend(self.calls.live());
-        live
+        self.sessions.live()
     }
 
     /// Whether a realtime session can be held with this model.

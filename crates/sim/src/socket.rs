@@ -1,6 +1,7 @@
 //! `GET /v1/realtime`: the upgrade, and who is let in.
 
 mod pump;
+mod side;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    call::{Call, Pairs, query_value},
+    call::{Pairs, query_value},
     credential::{UnverifiedKey, beta_handshake, safety_identifier},
     effective::{self, DEFAULT_MODEL, Session},
     error::ApiError,
@@ -65,7 +66,7 @@ pub(crate) async fn connect(
         // Counted, so that a stopping server can wait for its sessions.
         let _running = core.running.token();
         match opening {
-            Ok(opening) => Pump::open(core, socket, opening, fault).run().await,
+            Ok(opening) => Pump::serve(core, socket, opening, fault).await,
             Err(error) => refuse(&core, socket, &error).await,
         }
     })
@@ -92,7 +93,7 @@ fn admit(
     Ok(Opening {
         session: effective::at_connect(session, &id, expires_at),
         id,
-        call_id: None,
+        call: None,
         credential: key.last_four(),
         safety_identifier: safety_identifier(headers).or(of_secret),
         deadline: Instant::now() + core.config.session_limit,
@@ -131,17 +132,20 @@ fn choose_session(
     Ok(session)
 }
 
-/// Listens in on a call, with the credential that created it.
+/// Listens in on a call that is live, with the credential that created it.
 fn attach(core: &Core, call_id: &str, headers: &HeaderMap) -> Option<Opening> {
     let key = UnverifiedKey::from_handshake(headers)?;
-    let call: Arc<Call> = core.calls.find(call_id, &key)?;
+    let call = core.calls.find(call_id, &key)?;
+    if !call.is_live() {
+        return None;
+    }
     Some(Opening {
-        session: call.session.clone(),
+        session: core.sessions.configuration(call_id)?,
         id: core.ids.short("side_"),
-        call_id: Some(call_id.to_owned()),
         credential: key.last_four(),
         safety_identifier: call.safety_identifier.clone(),
         deadline: call.deadline,
+        call: Some((call_id.to_owned(), call)),
     })
 }
 

@@ -2,23 +2,55 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
-use crate::{credential::UnverifiedKey, effective::Session, sessions::SessionSummary, sync::lock};
+use super::room::Command;
+use crate::{credential::UnverifiedKey, sync::lock};
 
-/// One call.
+/// One call, as those outside its room know it.
 #[derive(Debug)]
 pub(crate) struct Call {
     /// The credential that created it, which alone may listen and hang up.
     pub(crate) key: UnverifiedKey,
-    pub(crate) session: Session,
     pub(crate) safety_identifier: Option<Box<str>>,
-    pub(crate) created_at: Timestamp,
     pub(crate) deadline: Instant,
+    pub(crate) room: mpsc::Sender<Command>,
+    live: AtomicBool,
+}
+
+impl Call {
+    /// A call; `live` where no peer connection will follow.
+    pub(crate) fn new(
+        key: UnverifiedKey,
+        safety_identifier: Option<Box<str>>,
+        deadline: Instant,
+        room: mpsc::Sender<Command>,
+        live: bool,
+    ) -> Self {
+        Self {
+            key,
+            safety_identifier,
+            deadline,
+            room,
+            live: AtomicBool::new(live),
+        }
+    }
+
+    /// The browser has connected.
+    pub(crate) fn go_live(&self) {
+        self.live.store(true, Ordering::Release);
+    }
+
+    /// Whether sidebands can attach.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,61 +75,32 @@ impl Calls {
         }
     }
 
-    /// Adds a call; forgets the oldest when full.
-    pub(crate) fn insert(&self, id: &str, call: Call) {
+    /// Adds a call; the answer is the oldest where that one has to go.
+    pub(crate) fn insert(&self, id: &str, call: Arc<Call>) -> Option<Arc<str>> {
         let id: Arc<str> = id.into();
         let mut table = lock(&self.table);
-        if table.oldest_first.len() >= self.capacity
-            && let Some(forgotten) = table.oldest_first.pop_front()
-        {
-            table.calls.remove(&forgotten);
-        }
         table.oldest_first.push_back(Arc::clone(&id));
-        table.calls.insert(id, Arc::new(call));
+        table.calls.insert(id, call);
+        let full = table.oldest_first.len() > self.capacity;
+        full.then(|| table.oldest_first.front().cloned()).flatten()
     }
 
     /// The call, if it is up and this credential created it.
     pub(crate) fn find(&self, id: &str, key: &UnverifiedKey) -> Option<Arc<Call>> {
+        self.get(id).filter(|call| call.key == *key)
+    }
+
+    /// The call, if it is up, whoever created it.
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Call>> {
         let table = lock(&self.table);
         let call = table.calls.get(id)?;
-        let open = call.key == *key && call.deadline > Instant::now();
-        open.then(|| Arc::clone(call))
+        (call.deadline > Instant::now()).then(|| Arc::clone(call))
     }
 
-    /// Ends a call; false where there is none.
-    pub(crate) fn remove(&self, id: &str) -> bool {
+    /// Forgets a call.
+    pub(crate) fn remove(&self, id: &str) {
         let mut table = lock(&self.table);
-        let removed = table.calls.remove(id);
+        table.calls.remove(id);
         table.oldest_first.retain(|it| &**it != id);
-        removed.is_some()
-    }
-
-    /// The calls that are up, oldest first.
-    pub(crate) fn live(&self) -> Vec<SessionSummary> {
-        let table = lock(&self.table);
-        let now = Instant::now();
-        let found = |id: &Arc<str>| Some((Arc::clone(id), table.calls.get(id)?));
-        let ordered = table.oldest_first.iter().filter_map(found);
-        let up = ordered.filter(|(_, call)| call.deadline > now);
-        up.map(|(id, call)| call.summary(&id)).collect()
-    }
-}
-
-impl Call {
-    fn summary(&self, id: &str) -> SessionSummary {
-        SessionSummary {
-            id: id.to_owned(),
-            kind: "call",
-            call_id: Some(id.to_owned()),
-            credential_last_four: self.key.last_four().as_str().to_owned(),
-            safety_identifier: self.safety_identifier.as_deref().map(str::to_owned),
-            created_at: self.created_at,
-            ended_at: None,
-            close_code: None,
-            responses: 0,
-            input_tokens: 0,
-            output_tokens: 0,
-            session: self.session.clone(),
-        }
     }
 }

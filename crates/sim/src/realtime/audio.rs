@@ -30,6 +30,11 @@ impl InputBuffer {
         Ok(())
     }
 
+    /// Adds audio that came on a track.
+    pub(crate) fn hear(&mut self, milliseconds: u64, bytes_per_ms: u64) {
+        self.bytes += milliseconds * bytes_per_ms;
+    }
+
     /// Empties the buffer; the answer is how many milliseconds it held.
     pub(crate) fn take(&mut self, bytes_per_ms: u64) -> u64 {
         let bytes = std::mem::take(&mut self.bytes);

@@ -76,6 +76,33 @@ impl Engine {
         }
     }
 
+    /// The session of a call: its sound comes and leaves on tracks.
+    pub(crate) fn of_call(core: Arc<Core>, session: Session) -> Self {
+        let mut engine = Self::new(core, session);
+        engine.out.use_track();
+        engine
+    }
+
+    /// The sound to send on the track, milliseconds; none twice.
+    pub(crate) fn take_sound(&mut self) -> u64 {
+        self.out.take_sound()
+    }
+
+    /// Whether a response is being heard.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.out.is_heard()
+    }
+
+    /// Whether sound of a finished response may still be heard.
+    pub(crate) fn is_fading(&self) -> bool {
+        self.is_heard() && !self.is_responding()
+    }
+
+    /// The sound of the last response has been heard.
+    pub(crate) fn heard(&mut self) {
+        self.out.fall_silent("output_audio_buffer.stopped");
+    }
+
     /// Greets the client with its session.
     pub(crate) fn greet(&mut self) {
         let session = &self.session;
@@ -158,6 +185,10 @@ impl Engine {
             "conversation.item.truncate" => self.truncate_item(event),
             "response.create" => self.create_response(event),
             "response.cancel" => self.cancel_response(event),
+            "output_audio_buffer.clear" if self.out.has_track() => {
+                self.out.fall_silent("output_audio_buffer.cleared");
+                Ok(())
+            }
             "session.close" | "session.input_audio_buffer.append" => {
                 let message = format!("'{kind}' belongs to translation sessions.");
                 Err(ApiError::bad_request("invalid_event", message))

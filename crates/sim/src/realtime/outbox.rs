@@ -11,6 +11,16 @@ use crate::{error::ApiError, ids::Ids};
 pub(crate) struct Outbox {
     ids: Arc<Ids>,
     frames: Vec<String>,
+    track: Option<Track>,
+}
+
+/// The sound of a call, which leaves on its own track and not in events.
+#[derive(Debug, Default)]
+struct Track {
+    /// Sound to send, milliseconds.
+    queued: u64,
+    /// The response that is heard.
+    response: Option<String>,
 }
 
 impl Outbox {
@@ -18,7 +28,55 @@ impl Outbox {
         Self {
             ids,
             frames: Vec::new(),
+            track: None,
         }
+    }
+
+    /// Sound leaves on a track from now on.
+    pub(crate) fn use_track(&mut self) {
+        self.track = Some(Track::default());
+    }
+
+    /// Plays sound of a response; false where sound is sent in events.
+    pub(crate) fn play(&mut self, response: &str, milliseconds: u64) -> bool {
+        let Some(track) = &mut self.track else {
+            return false;
+        };
+        track.queued += milliseconds;
+        if track.response.is_none() {
+            track.response = Some(response.to_owned());
+            let members = json!({"response_id": response});
+            self.emit("output_audio_buffer.started", members);
+        }
+        true
+    }
+
+    /// The sound to send, milliseconds; none twice.
+    pub(crate) fn take_sound(&mut self) -> u64 {
+        let track = self.track.as_mut();
+        track.map_or(0, |track| std::mem::take(&mut track.queued))
+    }
+
+    /// Whether a response is being heard.
+    pub(crate) fn is_heard(&self) -> bool {
+        let track = self.track.as_ref();
+        track.is_some_and(|track| track.response.is_some())
+    }
+
+    /// Reports that nothing is heard any more: `stopped` or `cleared`.
+    pub(crate) fn fall_silent(&mut self, kind: &str) {
+        let heard = self.track.as_mut().and_then(|track| {
+            track.queued = 0;
+            track.response.take()
+        });
+        if let Some(response) = heard {
+            self.emit(kind, json!({"response_id": response}));
+        }
+    }
+
+    /// Whether this is a call.
+    pub(crate) fn has_track(&self) -> bool {
+        self.track.is_some()
     }
 
     /// Adds an event: its type, its own id, its members.

@@ -245,8 +245,10 @@ impl Response {
             return self.emit_of_item(out, "response.output_text.delta", of_part(word));
         }
         self.emit_of_item(out, "response.output_audio_transcript.delta", of_part(word));
-        let sound = delta(Some(&self.settings.format));
-        self.emit_of_item(out, "response.output_audio.delta", of_part(sound));
+        if !out.play(&self.id, DELTA_MS) {
+            let sound = delta(Some(&self.settings.format));
+            self.emit_of_item(out, "response.output_audio.delta", of_part(sound));
+        }
     }
 
     fn close_content(&self, out: &mut Outbox) {

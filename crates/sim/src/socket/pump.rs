@@ -8,13 +8,14 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 
-use super::close;
+use super::{close, side::Side};
 use crate::{
+    call::Call,
     credential::LastFour,
     effective::Session,
     error::ApiError,
     fault::{Fault, Kind},
-    realtime::{Engine, error_event},
+    realtime::error_event,
     sessions::{Ending, Registration, SessionSummary},
     simulator::Core,
 };
@@ -28,7 +29,8 @@ const SEND_LIMIT: Duration = Duration::from_secs(30);
 /// A session that was let in.
 pub(super) struct Opening {
     pub(super) id: String,
-    pub(super) call_id: Option<String>,
+    /// The call a sideband listens to.
+    pub(super) call: Option<(String, Arc<Call>)>,
     pub(super) session: Session,
     pub(super) credential: LastFour,
     pub(super) safety_identifier: Option<Box<str>>,
@@ -37,20 +39,16 @@ pub(super) struct Opening {
 
 impl Opening {
     fn summary(&self, core: &Core) -> SessionSummary {
-        let sideband = self.call_id.is_some();
+        let kind = if self.call.is_some() {
+            "sideband"
+        } else {
+            "websocket"
+        };
+        let now = core.timestamp();
         SessionSummary {
-            id: self.id.clone(),
-            kind: if sideband { "sideband" } else { "websocket" },
-            call_id: self.call_id.clone(),
-            credential_last_four: self.credential.as_str().to_owned(),
+            call_id: self.call.as_ref().map(|(id, _)| id.clone()),
             safety_identifier: self.safety_identifier.as_deref().map(str::to_owned),
-            created_at: core.timestamp(),
-            ended_at: None,
-            close_code: None,
-            responses: 0,
-            input_tokens: 0,
-            output_tokens: 0,
-            session: self.session.clone(),
+            ..SessionSummary::new(&self.id, kind, self.credential, now, &self.session)
         }
     }
 }
@@ -59,14 +57,12 @@ impl Opening {
 pub(super) struct Pump {
     core: Arc<Core>,
     socket: WebSocket,
-    engine: Engine,
+    side: Side,
     registration: Registration,
     endings: Receiver<Ending>,
     pings: Interval,
     deadline: Instant,
-    greets: bool,
     fault: Option<Fault>,
-    next_step: Instant,
 }
 
 /// What the session waits for.
@@ -81,32 +77,39 @@ enum Turn {
 struct Gone(Option<u16>);
 
 impl Pump {
-    pub(super) fn open(
+    /// Serves a socket until either side closes.
+    pub(super) async fn serve(
         core: Arc<Core>,
-        socket: WebSocket,
+        mut socket: WebSocket,
         opening: Opening,
         fault: Option<Fault>,
-    ) -> Self {
+    ) {
+        // On the list before it joins, so that an end of the call reaches it.
         let (registration, endings) = core.sessions.open(opening.summary(&core));
+        let side = match &opening.call {
+            None => Some(Side::own(&core, opening.session)),
+            Some((_, call)) => Side::join(call).await,
+        };
+        let Some(side) = side else {
+            return close(&mut socket, 1000, String::new()).await;
+        };
         let period = core.config.ping_interval.max(Duration::from_millis(1));
         let mut pings = interval_at(Instant::now() + period, period);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            engine: Engine::new(Arc::clone(&core), opening.session),
+        let pump = Self {
             core,
             socket,
+            side,
             registration,
             endings,
             pings,
             deadline: opening.deadline,
-            greets: opening.call_id.is_none(),
             fault,
-            next_step: Instant::now(),
-        }
+        };
+        pump.run().await;
     }
 
-    /// Until either side closes.
-    pub(super) async fn run(mut self) {
+    async fn run(mut self) {
         let gone = match self.start().await {
             Ok(()) => self.turns().await,
             Err(gone) => gone,
@@ -142,15 +145,13 @@ impl Pump {
     }
 
     async fn greet(&mut self) -> Result<(), Gone> {
-        if self.greets {
-            self.engine.greet();
-        }
+        self.side.greet();
         self.flush().await
     }
 
     async fn greet_in_half(&mut self) -> Result<(), Gone> {
-        self.engine.greet();
-        for frame in self.engine.take_frames() {
+        self.side.greet();
+        for frame in self.side.take_frames() {
             let half: String = frame.chars().take(frame.len() / 2).collect();
             self.send(Message::text(half)).await?;
         }
@@ -175,16 +176,11 @@ impl Pump {
                 let payload = (self.core.ids.next() as u32).to_be_bytes().to_vec();
                 self.send(Message::Ping(payload.into())).await
             }
-            Turn::Step => {
-                self.engine.step();
-                self.pace();
-                self.flush().await
-            }
+            Turn::Step => self.flush().await,
         }
     }
 
     async fn wait(&mut self, ends: Option<Instant>) -> Turn {
-        let responding = self.engine.is_responding();
         let fault_end = ends.unwrap_or(self.deadline);
         tokio::select! {
             biased;
@@ -193,15 +189,14 @@ impl Pump {
             () = sleep_until(fault_end), if ends.is_some() => Turn::End(self.fault_ending()),
             _ = self.pings.tick() => Turn::Ping,
             frame = self.socket.recv() => Turn::Frame(frame),
-            () = sleep_until(self.next_step), if responding => Turn::Step,
+            () = self.side.moves() => Turn::Step,
         }
     }
 
     async fn receive(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), Gone> {
-        let was_responding = self.engine.is_responding();
         match frame {
-            Some(Ok(Message::Text(text))) => self.engine.receive(text.as_str()),
-            Some(Ok(Message::Binary(_))) => self.engine.receive_binary(),
+            Some(Ok(Message::Text(text))) => self.side.receive(text.as_str()).await,
+            Some(Ok(Message::Binary(_))) => self.side.receive_binary().await,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(()),
             Some(Ok(Message::Close(frame))) => {
                 // Reading on is what sends the echo of the close.
@@ -210,27 +205,16 @@ impl Pump {
             }
             Some(Err(_)) | None => return Err(Gone(None)),
         }
-        if !was_responding {
-            self.pace();
-        }
         self.flush().await
     }
 
-    fn pace(&mut self) {
-        self.next_step = Instant::now() + self.core.config.response_pace;
-    }
-
     async fn flush(&mut self) -> Result<(), Gone> {
-        for frame in self.engine.take_frames() {
+        for frame in self.side.take_frames() {
             self.send(Message::Text(Utf8Bytes::from(frame))).await?;
         }
-        if let Some((session, tally)) = self.engine.take_change() {
-            self.registration.update(|summary| {
-                summary.session.clone_from(session);
-                summary.responses = tally.responses;
-                summary.input_tokens = tally.input_tokens;
-                summary.output_tokens = tally.output_tokens;
-            });
+        if let Some((session, tally)) = self.side.take_change() {
+            self.registration
+                .update(|summary| summary.note(session, tally));
         }
         Ok(())
     }
@@ -244,6 +228,7 @@ impl Pump {
 
     async fn end(&mut self, ending: Ending) -> Gone {
         let (code, reason) = match ending {
+            Ending::Cut => return Gone(None),
             Ending::Close { code, reason } => (code, reason),
             Ending::Expired => {
                 let error = ApiError::session_expired();

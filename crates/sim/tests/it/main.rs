@@ -6,9 +6,11 @@
     reason = "a test fails by it"
 )]
 
+mod browser;
 mod calls;
 mod faults;
 mod mint;
+mod peers;
 mod refusals;
 mod responses;
 mod serving;

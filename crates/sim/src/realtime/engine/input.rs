@@ -13,6 +13,12 @@ impl Engine {
         self.buffer.append(text(event, "audio")?)
     }
 
+    /// Takes audio that came on the call's track.
+    pub(crate) fn hear(&mut self, milliseconds: u64) {
+        let rate = bytes_per_ms(self.input_member("format"));
+        self.buffer.hear(milliseconds, rate);
+    }
+
     pub(super) fn clear(&mut self) -> Outcomes {
         self.buffer.take(1);
         self.out.emit("input_audio_buffer.cleared", json!({}));
