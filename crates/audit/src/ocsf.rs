@@ -102,7 +102,8 @@ const fn place(action: Action) -> (Class, u32) {
         | Action::GrantRefresh
         | Action::RevocationAdd
         | Action::InterviewRegister
-        | Action::SessionStart => (ApiActivity, CREATE),
+        | Action::SessionStart
+        | Action::SessionCall => (ApiActivity, CREATE),
         Action::GrantRead | Action::AuditRead | Action::SessionRead | Action::UsageRead => {
             (ApiActivity, READ)
         }

@@ -74,6 +74,9 @@ pub enum Action {
     /// A live session began, or was refused.
     #[strum(serialize = "session.start")]
     SessionStart,
+    /// OpenAI made the call of a session.
+    #[strum(serialize = "session.call")]
+    SessionCall,
     /// A live session is over.
     #[strum(serialize = "session.end")]
     SessionEnd,

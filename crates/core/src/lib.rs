@@ -6,6 +6,7 @@
 
 pub mod anomaly;
 pub mod audit;
+pub mod call;
 pub mod caller;
 pub mod code;
 pub mod concurrency;

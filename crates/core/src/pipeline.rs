@@ -65,6 +65,7 @@ mod live;
 mod minted;
 mod open;
 mod opened;
+mod orphan;
 mod refresh;
 mod revoked;
 mod sessions;

@@ -13,6 +13,7 @@ use std::{fs::File, net::SocketAddr, path::Path};
 
 use hallpass_http::serve::tls::TlsReloader;
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{Stop, block_on, dev::Dev},
@@ -75,12 +76,14 @@ async fn serve(
     let _log = server::start_log(&loaded.config)?;
     let credentials = credentials::make(&loaded.config, secrets).await?;
 
+    // It stops last: a server that stops hangs up its calls first.
+    let last = CancellationToken::new();
     let simulator = sockets.simulator.map(|socket| {
         tokio::spawn(upstream::simulate(
             socket,
             secrets.standard_key(),
             reloader.config(),
-            stopping.soft.clone(),
+            last.clone(),
         ))
     });
     let profile = loaded.config.profiles.get(settings::DEMO_PROFILE);
@@ -104,6 +107,7 @@ async fn serve(
     announce::banner(dev, data_dir, &addresses, &certificate, &credentials);
     let served = server.run(stopping.clone()).await;
     stopping.soft.cancel();
+    last.cancel();
     if let Some(simulator) = simulator {
         simulator.await?;
     }

@@ -6,6 +6,7 @@
 pub(crate) mod admin_client;
 pub(crate) mod alarm;
 pub(crate) mod authentication;
+pub(crate) mod calls;
 pub(crate) mod client_files;
 pub(crate) mod clock;
 pub(crate) mod failure_rate;

@@ -13,6 +13,7 @@ use hallpass_core::{
     key_issuer::KeyIssuer,
     pipeline::{Broker, Issued},
 };
+use hallpass_relay::call::CallDesk;
 use hallpass_telemetry::Metrics;
 use tokio_util::task::TaskTracker;
 
@@ -111,6 +112,8 @@ pub struct AppParts {
     pub trail: Arc<dyn TrailSearch>,
     /// Relays sessions; none where nothing is relayed.
     pub relay: Option<Relay>,
+    /// Makes calls; none where no calls are made.
+    pub calls: Option<Arc<CallDesk>>,
     /// The pages that may call from a browser.
     pub origins: Origins,
     /// How many mints may be under way.
@@ -174,6 +177,13 @@ impl App {
         }
         self.0.sockets.close();
         self.0.sockets.wait().await;
+        if let Some(desk) = self.calls() {
+            desk.finish().await;
+        }
+    }
+
+    pub(crate) fn calls(&self) -> Option<&Arc<CallDesk>> {
+        self.0.parts.calls.as_ref()
     }
 
     pub(crate) fn relay(&self) -> Option<&Relay> {

@@ -18,14 +18,7 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 ///
 /// A [`Refusal`] when it is no JSON, too large, too slow or cut.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
-    if body.size_hint().lower() > MAX_BODY as u64 {
-        return Err(too_large());
-    }
-    let bytes = Limited::new(body, MAX_BODY)
-        .collect()
-        .await
-        .map_err(|error| unread(&*error))?
-        .to_bytes();
+    let bytes = read_any(body).await?;
     if !bytes.is_empty() && !is_json(headers) {
         return Err(Refusal::new(
             Code::UnsupportedMediaType,
@@ -33,6 +26,19 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refus
         ));
     }
     Ok(bytes)
+}
+
+/// Reads the whole body, whatever it is.
+///
+/// # Errors
+///
+/// A [`Refusal`] when it is too large, too slow or cut.
+pub(crate) async fn read_any(body: Body) -> Result<Bytes, Refusal> {
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    let whole = Limited::new(body, MAX_BODY).collect().await;
+    Ok(whole.map_err(|error| unread(&*error))?.to_bytes())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -32,6 +32,7 @@ impl Modify for Credentials {
         let bearer = || Http::new(HttpAuthScheme::Bearer);
         components.add_security_scheme("api_key", SecurityScheme::Http(bearer()));
         components.add_security_scheme("jwt", SecurityScheme::Http(bearer()));
+        components.add_security_scheme("client_secret", SecurityScheme::Http(bearer()));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("next-auth.session-token"));
         components.add_security_scheme("session_cookie", SecurityScheme::ApiKey(cookie));
     }

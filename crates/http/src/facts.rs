@@ -22,12 +22,13 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 35] = [
+const ROUTES: [&str; 36] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
     "/api/setup/ai-sdk",
     "/v1/realtime",
+    "/v1/realtime/calls",
     "/api/client-secrets",
     "/api/client-secrets/{id}",
     "/api/client-secrets/{id}/refresh",

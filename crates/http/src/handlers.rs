@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod breaker;
+pub(crate) mod calls;
 pub(crate) mod docs;
 pub(crate) mod fallback;
 pub(crate) mod grants;

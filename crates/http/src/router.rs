@@ -10,8 +10,8 @@ use crate::{
     credentials::Surface,
     document::Document,
     handlers::{
-        audit, breaker, docs, fallback, grants, health, interviews, keys, metrics, mint, refresh,
-        reports, revocations, revoke, sessions, setup, usage,
+        audit, breaker, calls, docs, fallback, grants, health, interviews, keys, metrics, mint,
+        refresh, reports, revocations, revoke, sessions, setup, usage,
     },
     observe::observe,
     relay,
@@ -31,6 +31,7 @@ fn public_routes() -> OpenApiRouter<App> {
         .routes(routes!(reports::report))
         .routes(routes!(sessions::renew_session))
         .routes(routes!(relay::relay_session))
+        .routes(routes!(calls::create_call))
         .merge(probe_routes())
         .routes(routes!(docs::openapi))
         .routes(routes!(docs::errors))

@@ -17,8 +17,10 @@
 //! | `strict` | JSON with one reading |
 //! | [`guard`] | every client event held to its profile |
 //! | [`meter`] | usage and its price |
+//! | [`call`] | a brokered call: made, watched by its sideband, hung up |
 //! | [`carry()`] | two sockets, one task, until either ends |
 
+pub mod call;
 mod client;
 pub mod guard;
 pub mod meter;
@@ -29,4 +31,5 @@ mod strict;
 mod upstream;
 pub mod ws;
 
+use session::transcriber;
 pub use session::{Buffers, Carried, Conduit, Ended, Limits, Pipe, carry};

@@ -117,7 +117,7 @@ fn first_event(opened: &Opened) -> String {
     json!({"type": "session.update", "event_id": "event_hallpass", "session": session}).to_string()
 }
 
-fn transcriber(opened: &Opened) -> Option<&str> {
+pub(crate) fn transcriber(opened: &Opened) -> Option<&str> {
     let input = opened.session().members().get("audio")?.get("input")?;
     input
         .get("transcription")?

@@ -7,6 +7,7 @@
 //! takes from the registry is in the audit trail, which is durable before a
 //! secret leaves, and [`SqliteGrants::restore`] brings it back.
 
+mod calls;
 mod database;
 mod flush;
 mod grant_rows;
@@ -26,6 +27,7 @@ mod rows;
 mod runs;
 mod usage;
 
+pub use calls::SqliteCalls;
 pub use database::{Database, OpenError};
 pub use flush::{Flusher, Progress};
 pub use grants::SqliteGrants;

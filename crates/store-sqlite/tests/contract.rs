@@ -96,6 +96,33 @@ mod usage {
     hallpass_testkit::usage_contract!(fresh);
 }
 
+mod calls {
+    use hallpass_core::call::StandingCalls;
+    use hallpass_store_sqlite::SqliteCalls;
+    use hallpass_testkit::contract::calls::call;
+
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn StandingCalls>, TempDir) {
+        let (database, dir) = database().await;
+        (Arc::new(SqliteCalls::new(database)), dir)
+    }
+
+    hallpass_testkit::calls_contract!(fresh);
+
+    #[tokio::test]
+    async fn a_kept_call_is_there_after_a_restart() {
+        let (database, dir) = database().await;
+        let calls = SqliteCalls::new(database.clone());
+        calls.keep(&call(1)).await.unwrap();
+        database.close().await;
+        let again = Database::open(&dir.path().join("hallpass.db"))
+            .await
+            .unwrap();
+        assert_eq!(SqliteCalls::new(again).all().await.unwrap(), [call(1)]);
+    }
+}
+
 /// Grants that wait in memory, none of them in the file.
 mod waiting_grants {
     use super::*;

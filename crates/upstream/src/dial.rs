@@ -30,11 +30,11 @@ use crate::{
     judgement::{self, Verdict},
     openai::OpenAi,
     pool::Pool,
-    request,
+    random::Random,
+    request::{self, SAFETY_IDENTIFIER},
     settings::{SettingsError, UpstreamSettings},
 };
 
-const SAFETY_IDENTIFIER: HeaderName = HeaderName::from_static("openai-safety-identifier");
 /// What a server's answer to a key is made with.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -59,7 +59,7 @@ pub struct DialOrder<'a> {
     pub query: DialQuery<'a>,
     /// The only upstream that will do; of a call the one that made it.
     pub upstream: Option<&'a str>,
-    /// The keyed hash of the subject.
+    /// The keyed hash of the subject; empty where the call has it.
     pub safety_identifier: &'a str,
     /// How long it may take.
     pub deadline: Duration,
@@ -106,7 +106,11 @@ impl SocketWay {
         })
     }
 
-    async fn open(&self, order: &DialOrder<'_>, key: [u8; 16]) -> Result<Opened, Failed> {
+    pub(crate) async fn open(
+        &self,
+        order: &DialOrder<'_>,
+        key: [u8; 16],
+    ) -> Result<Opened, Failed> {
         let url = match order.query {
             DialQuery::Session(session) => self.url.of(session),
             DialQuery::Call(id) => self.url.of_call(id),
@@ -153,7 +157,9 @@ impl SocketWay {
             HOST,
             value(uri.authority().map_or("", |host| host.as_str()))?,
         );
-        headers.insert(SAFETY_IDENTIFIER, value(order.safety_identifier)?);
+        if !order.safety_identifier.is_empty() {
+            headers.insert(SAFETY_IDENTIFIER, value(order.safety_identifier)?);
+        }
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -162,11 +168,14 @@ impl SocketWay {
     }
 }
 
-type Opened = (Box<dyn Frames>, Vec<u8>);
+pub(crate) type Opened = (Box<dyn Frames>, Vec<u8>);
 type Https = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-enum Failed {
+/// Why a dial gave no WebSocket.
+pub(crate) enum Failed {
+    /// Before there was an answer.
     Fault(Fault),
+    /// By its answer.
     Status(StatusCode),
 }
 
@@ -228,6 +237,15 @@ async fn upgraded(answer: Response<Incoming>) -> Result<Opened, Failed> {
     Ok((stream, ahead))
 }
 
+/// The key of one handshake.
+pub(crate) fn fresh_key(random: &Random) -> [u8; 16] {
+    let mut key = [0; 16];
+    for half in key.chunks_mut(8) {
+        half.copy_from_slice(&random.bits().to_le_bytes());
+    }
+    key
+}
+
 impl Pool<OpenAi> {
     /// Opens a WebSocket at one of the targets, once.
     ///
@@ -250,11 +268,10 @@ impl Pool<OpenAi> {
         };
         let upstream = leave.target.settings.name.clone();
         let target = leave.target.clone();
-        let mut key = [0; 16];
-        for half in key.chunks_mut(8) {
-            half.copy_from_slice(&self.random().bits().to_le_bytes());
-        }
-        let opening = target.exchange.sockets().open(order, key);
+        let opening = target
+            .exchange
+            .sockets()
+            .open(order, fresh_key(self.random()));
         let opened = timeout(order.deadline, opening).await;
         let opened = opened.unwrap_or(Err(Failed::Fault(Fault::DeadlineBeforeHead)));
         match opened {

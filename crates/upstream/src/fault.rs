@@ -75,6 +75,10 @@ pub(crate) enum Fault {
     OverrideRejected,
     /// The profile's session is refused.
     Rejected,
+    /// The browser's SDP offer is refused.
+    OfferRejected,
+    /// The answer to a call lacks the call's id, or is no SDP.
+    NotACall,
     /// The upstream has no such route.
     NoSuchRoute,
     /// The upstream did not get the whole request in time.
@@ -156,6 +160,8 @@ impl Fault {
             Self::Forbidden => Row::clean(C::UpstreamForbidden, "it refused this project or region: check the key's permissions"),
             Self::OverrideRejected => Row::clean(C::OverrideRejected, "it refused the value a caller chose"),
             Self::Rejected => Row::clean(C::UpstreamRejected, "it refused the session: check the profile"),
+            Self::OfferRejected => Row::clean(C::InvalidMember, "it refused a browser's SDP offer"),
+            Self::NotACall => Row::orphan(C::UpstreamBadAnswer, "the answer to a call has no id to hang it up by, or is no SDP"),
             Self::NoSuchRoute => Row::clean(C::UpstreamRejected, "it has no such route: check base_url"),
             Self::RequestTimeout => Row::clean(C::UpstreamTimeout, "it did not get the request in time"),
             Self::QuotaExhausted => Row::clean(C::UpstreamQuotaExhausted, "the account has no credit left: check billing"),
@@ -193,6 +199,9 @@ pub(crate) const fn sentence(code: Code) -> &'static str {
         Code::UpstreamRejected => {
             "OpenAI does not accept this profile's session. Trying again does not help: tell this server's operator."
         }
+        Code::InvalidMember => {
+            "OpenAI does not accept this SDP offer. Make a new one and try again."
+        }
         Code::OverrideRejected => {
             "OpenAI does not accept the value of this member. Choose another value, or leave the member out."
         }
@@ -226,7 +235,8 @@ mod tests {
         for fault in Fault::iter() {
             let row = fault.row();
             assert!(sentences.insert(row.operator), "{fault:?} repeats a row");
-            let ours = row.code.is_failure() || row.code == Code::OverrideRejected;
+            let callers = [Code::OverrideRejected, Code::InvalidMember];
+            let ours = row.code.is_failure() || callers.contains(&row.code);
             assert!(ours, "{fault:?} has a code of another place");
         }
     }

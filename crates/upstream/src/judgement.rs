@@ -44,6 +44,7 @@ pub(crate) const fn verdict(fault: Fault) -> Verdict {
         | Fault::Forbidden
         | Fault::OverrideRejected
         | Fault::Rejected
+        | Fault::OfferRejected
         | Fault::NoSuchRoute
         | Fault::RequestTimeout => Verdict::Answered,
         _ => Verdict::Unwell,

@@ -5,6 +5,9 @@
 //! the order's deadline. What comes back is checked before it is believed, and
 //! every way to fail has one row in the table of `fault.rs`.
 //!
+//! Calls go the same way (`call`, `pool/calls`): made once, listened to and hung
+//! up with the key that made them.
+//!
 //! [`Pool`] stands before one or several of them. What follows a failure is
 //! decided in layers that know nothing of each other: `judgement` says what a
 //! fault means, `retry` what may follow it, `budget` whether there is enough
@@ -13,6 +16,7 @@
 mod body;
 mod breaker;
 mod budget;
+mod call;
 mod choice;
 mod connect;
 mod connect_url;

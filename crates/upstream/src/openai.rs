@@ -26,6 +26,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::{
     body::{self, Outgoing, Sent},
+    call::CallTemplate,
     connect::{ConnectFailure, Connector, find},
     connect_url::ConnectUrl,
     dial::SocketWay,
@@ -60,14 +61,15 @@ const MAX_REQUEST_ID: usize = 128;
 /// one request for an order and repeats none: that is [`Pool`](crate::Pool)'s
 /// business.
 pub struct OpenAi {
-    client: Client<Connector, Outgoing>,
+    pub(crate) client: Client<Connector, Outgoing>,
     template: Template,
+    pub(crate) calls: CallTemplate,
     connect_url: ConnectUrl,
     sockets: SocketWay,
     name: Arc<str>,
-    key: SecretString,
-    response_limit: usize,
-    clock: Arc<dyn Clock>,
+    pub(crate) key: SecretString,
+    pub(crate) response_limit: usize,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl OpenAi {
@@ -88,6 +90,7 @@ impl OpenAi {
         Ok(Self {
             client: pooled(connector),
             template: Template::new(&settings)?,
+            calls: CallTemplate::new(&settings)?,
             connect_url: ConnectUrl::new(&settings.base_url),
             sockets: SocketWay::new(&settings, sockets)?,
             name: settings.name,
@@ -146,6 +149,14 @@ impl OpenAi {
         }
     }
 
+    /// What every call leaves behind.
+    pub(crate) fn facts(&self) -> UpstreamFacts {
+        UpstreamFacts {
+            name: Some(self.name.clone()),
+            ..UpstreamFacts::default()
+        }
+    }
+
     fn secret(&self, order: &MintOrder, body: &[u8]) -> Result<MintedSecret, Fault> {
         let expected = Expected {
             kind: order.session.kind(),
@@ -163,7 +174,7 @@ impl OpenAi {
     }
 
     /// OpenAI's id of the request, as far as it can be logged.
-    fn request_id(&self, headers: &HeaderMap) -> Option<String> {
+    pub(crate) fn request_id(&self, headers: &HeaderMap) -> Option<String> {
         let id: String = headers
             .get("x-request-id")?
             .as_bytes()
@@ -183,10 +194,7 @@ impl Exchange for OpenAi {
         order: &MintOrder,
         deadline: Duration,
     ) -> Result<MintedSecret, (Failure, UpstreamFacts)> {
-        let mut facts = UpstreamFacts {
-            name: Some(self.name.clone()),
-            ..UpstreamFacts::default()
-        };
+        let mut facts = self.facts();
         match self.ask(order, deadline, &mut facts).await {
             Ok(minted) => Ok(MintedSecret {
                 upstream: facts,
@@ -229,7 +237,7 @@ fn pooled(connector: Connector) -> Client<Connector, Outgoing> {
 }
 
 /// Awaits a future until the deadline; none when that comes first.
-async fn within<F: Future>(deadline: Pin<&mut Sleep>, future: F) -> Option<F::Output> {
+pub(crate) async fn within<F: Future>(deadline: Pin<&mut Sleep>, future: F) -> Option<F::Output> {
     tokio::select! {
         biased;
         output = future => Some(output),
@@ -237,7 +245,7 @@ async fn within<F: Future>(deadline: Pin<&mut Sleep>, future: F) -> Option<F::Ou
     }
 }
 
-fn lost(error: &(dyn Error + 'static), sent: bool) -> Fault {
+pub(crate) fn lost(error: &(dyn Error + 'static), sent: bool) -> Fault {
     if let Some(ConnectFailure(fault)) = find(error) {
         return *fault;
     }

@@ -4,6 +4,10 @@
 //! a host that is unwell is not exchanged for another in the middle of a mint,
 //! since it may have minted. No call is ever sent twice at the same time.
 
+mod calls;
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -267,6 +271,3 @@ fn common_cause<E>(targets: &[Arc<Target<E>>]) -> Code {
     }
     Code::UpstreamUnavailable
 }
-
-#[cfg(test)]
-mod tests;

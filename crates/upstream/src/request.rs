@@ -19,7 +19,8 @@ use crate::{
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
 const ORGANIZATION: HeaderName = HeaderName::from_static("openai-organization");
 const PROJECT: HeaderName = HeaderName::from_static("openai-project");
-const SAFETY_IDENTIFIER: HeaderName = HeaderName::from_static("openai-safety-identifier");
+pub(crate) const SAFETY_IDENTIFIER: HeaderName =
+    HeaderName::from_static("openai-safety-identifier");
 
 /// Room for all our headers and the transport's `host` and `content-length`.
 const HEADERS: usize = 12;

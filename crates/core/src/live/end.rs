@@ -51,6 +51,8 @@ pub enum EndReason {
     Drain,
     /// The server is over its capacity.
     Overload,
+    /// The server that carried it broke down; the next one ended it.
+    Orphaned,
 }
 
 impl EndReason {
@@ -62,7 +64,7 @@ impl EndReason {
     #[must_use]
     pub const fn close_code(self) -> Option<u16> {
         match self {
-            Self::ClientClosed | Self::ClientLost | Self::UpstreamClosed => None,
+            Self::ClientClosed | Self::ClientLost | Self::UpstreamClosed | Self::Orphaned => None,
             Self::ProtocolError => Some(1002),
             Self::Revoked
             | Self::Operator
@@ -82,7 +84,9 @@ impl EndReason {
     #[must_use]
     pub const fn sentence(self) -> Option<&'static str> {
         Some(match self {
-            Self::ClientClosed | Self::ClientLost | Self::UpstreamClosed => return None,
+            Self::ClientClosed | Self::ClientLost | Self::UpstreamClosed | Self::Orphaned => {
+                return None;
+            }
             Self::UpstreamLost => "The connection to OpenAI was lost.",
             Self::UpstreamUnreachable => {
                 "OpenAI can't be reached now. Try again with a new secret."

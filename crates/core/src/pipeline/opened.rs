@@ -155,6 +155,24 @@ impl Opened {
         drop(self.broker.parts.audit.append(event));
     }
 
+    /// Records something about the session, durably.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when the trail can't be written.
+    pub async fn record(
+        &self,
+        action: Action,
+        facts: Vec<(&'static str, String)>,
+    ) -> Result<(), Refusal> {
+        let mut event = self.event(action);
+        event.facts.extend(facts);
+        let durable = self.broker.parts.audit.append(event).await;
+        durable
+            .map(drop)
+            .map_err(|error| audit_unavailable(&error.to_string()))
+    }
+
     pub(super) async fn record_start(&self, request: &Arc<RequestFacts>) -> Result<(), Refusal> {
         let mut event = self.event(Action::SessionStart);
         event.request = Some(request.clone());

@@ -18,7 +18,7 @@ use hallpass_core::{
 use crate::cli::Stop;
 
 /// The modes this server can serve.
-const SERVED: [Mode; 2] = [Mode::Direct, Mode::Relay];
+const SERVED: [Mode; 3] = [Mode::Direct, Mode::Relay, Mode::Call];
 
 /// The rules of a configuration.
 pub(crate) fn policy(config: &Config) -> Result<Policy, Stop> {

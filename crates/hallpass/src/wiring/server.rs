@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     alarm::Alarm,
-    authentication, client_files,
+    authentication, calls, client_files,
     clock::{SystemClock, SystemIds, now},
     failure_rate::Threshold,
     follow::{self, FollowedTrail},
@@ -168,7 +168,7 @@ impl Server {
             revocations,
             minter,
             sessions,
-            clock,
+            clock: clock.clone(),
             ids: Arc::new(SystemIds),
             value_hasher: install::audit_hasher(&config.server.data_dir)?,
             safety_hasher: install_key.hasher(Purpose::SafetyIdentifier),
@@ -186,13 +186,18 @@ impl Server {
             tasks.spawn("reload", |stop| reloader.on_hangup(again, stop));
         }
 
+        let relay = relay::relay(config, pool.clone())?;
+        let prices = relay.carried.prices.clone();
+        let desk = calls::desk(broker.clone(), pool.clone(), &database, clock, prices).await?;
+
         let certificate = certificate(&config.server, &tasks)?;
         let guard = guard::watch(config, broker.clone(), &tasks);
         let app = App::new(AppParts {
             broker,
             guard,
             keys: Arc::new(issuer),
-            relay: Some(relay::relay(config, pool.clone())?),
+            relay: Some(relay),
+            calls: Some(desk),
             metrics,
             health: Arc::new(observed::Parts { pool, grants }),
             trail: Arc::new(trail::Reading::of(&config.audit.dir)),

@@ -138,6 +138,7 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
         Some(Permission::InterviewsManage),
     ),
     ("GET", "/v1/realtime", None),
+    ("POST", "/v1/realtime/calls", None),
     ("GET", "/livez", None),
     ("GET", "/readyz", None),
     ("GET", "/health", None),

@@ -84,6 +84,7 @@ impl Service {
             health: Arc::new(NothingYet),
             trail: Arc::new(TenRecords),
             relay: None,
+            calls: None,
             origins: Origins::new([LISTED], [OWN]).unwrap(),
             capacity: Capacity::default(),
             idempotency: Duration::from_secs(30),

@@ -17,8 +17,10 @@ enum Access {
     /// Whoever brings a client secret to a WebSocket, and learns of a refusal
     /// there.
     Socket,
+    /// Whoever brings a client secret.
+    Pass,
 }
-use Access::{Guarded, Open, Socket};
+use Access::{Guarded, Open, Pass, Socket};
 
 /// One row for each operation there is; a new one needs a new row.
 const ROWS: &[(&str, &str, Access)] = &[
@@ -38,6 +40,7 @@ const ROWS: &[(&str, &str, Access)] = &[
     ("POST", "/api/admin/revocations", Guarded),
     ("POST", "/api/admin/revocations/{id}/lift", Guarded),
     ("GET", "/v1/realtime", Socket),
+    ("POST", "/v1/realtime/calls", Pass),
     ("POST", "/api/sessions/{id}/renew", Guarded),
     ("GET", "/api/admin/sessions", Guarded),
     ("GET", "/api/admin/sessions/{id}", Guarded),
@@ -204,6 +207,19 @@ async fn a_socket_is_nothing_without_an_upgrade() {
 }
 
 #[tokio::test]
+async fn an_operation_for_client_secrets_refuses_whoever_brings_none() {
+    for operation in rows(|access| access == Pass) {
+        let service = Service::new();
+        let answer = operation.ask(&service, None).await;
+        assert_eq!(answer.status, 401, "{operation}");
+        assert_eq!(answer.code(), "invalid_api_key", "{operation}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+        assert_eq!(service.world.audit.events().len(), 1, "{operation}");
+    }
+}
+
+#[tokio::test]
 async fn the_document_says_of_each_operation_who_may_ask() {
     let document: Value = serde_json::from_str(&hallpass_http::openapi_json()).unwrap();
     for (method, path, access) in ROWS {
@@ -211,10 +227,11 @@ async fn the_document_says_of_each_operation_who_may_ask() {
         let secured = operation["security"]
             .as_array()
             .is_some_and(|all| !all.is_empty());
-        assert_eq!(secured, *access == Guarded, "{method} {path}");
+        let asks = matches!(access, Guarded | Pass);
+        assert_eq!(secured, asks, "{method} {path}");
         for status in ["401", "403"] {
             let told = operation["responses"].get(status).is_some();
-            assert_eq!(told, *access == Guarded, "{method} {path} {status}");
+            assert_eq!(told, asks, "{method} {path} {status}");
         }
     }
 }

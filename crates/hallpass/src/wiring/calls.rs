@@ -1,0 +1,40 @@
+//! Calls: the pool makes them, the file keeps them until they are over.
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_core::{pipeline::Broker, ports::Clock};
+use hallpass_relay::{
+    call::{CallDesk, CallParts, Patience},
+    meter::Prices,
+};
+use hallpass_store_sqlite::{Database, SqliteCalls};
+use hallpass_upstream::Pool;
+
+use crate::cli::Stop;
+
+/// How long making a call may take; an upstream's own timeout is shorter.
+const MAKE: Duration = Duration::from_secs(15);
+
+/// A desk whose orphans of earlier processes are being hung up.
+pub(crate) async fn desk(
+    broker: Arc<Broker>,
+    pool: Arc<Pool>,
+    database: &Database,
+    clock: Arc<dyn Clock>,
+    prices: Arc<Prices>,
+) -> Result<Arc<CallDesk>, Stop> {
+    let desk = CallDesk::new(CallParts {
+        broker,
+        maker: pool,
+        standing: Arc::new(SqliteCalls::new(database.clone())),
+        clock,
+        prices,
+        deadline: MAKE,
+        patience: Patience::default(),
+    });
+    let orphans = desk.reap().await?;
+    if orphans > 0 {
+        tracing::warn!(orphans, "hanging up calls an earlier process left behind");
+    }
+    Ok(desk)
+}

@@ -1,0 +1,77 @@
+//! Calls that are not known to be over: written through, few at a time.
+
+use async_trait::async_trait;
+use hallpass_core::{
+    call::{CallPlace, StandingCall, StandingCalls},
+    ports::StoreError,
+};
+use sqlx::sqlite::SqliteRow;
+
+use crate::{
+    database::{Database, store_error},
+    rows::{get, id, time},
+};
+
+/// The calls of one installation.
+///
+/// What is kept survives a power cut: without a call's id nobody could end it.
+pub struct SqliteCalls {
+    database: Database,
+}
+
+impl SqliteCalls {
+    /// The calls in a database.
+    #[must_use]
+    pub const fn new(database: Database) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl StandingCalls for SqliteCalls {
+    async fn keep(&self, call: &StandingCall) -> Result<(), StoreError> {
+        let kept = sqlx::query(
+            "INSERT OR REPLACE INTO calls (call_id, session, grant_id, upstream, key_mark, ends_at) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&call.place.call_id)
+        .bind(call.session.as_str())
+        .bind(call.grant.as_str())
+        .bind(&*call.place.upstream)
+        .bind(&*call.place.key)
+        .bind(call.ends_at.as_millisecond())
+        .execute(&self.database.pool)
+        .await;
+        kept.map(drop).map_err(store_error)
+    }
+
+    async fn forget(&self, call_id: &str) -> Result<(), StoreError> {
+        let forgotten = sqlx::query("DELETE FROM calls WHERE call_id = ?")
+            .bind(call_id)
+            .execute(&self.database.pool)
+            .await;
+        forgotten.map(drop).map_err(store_error)
+    }
+
+    async fn all(&self) -> Result<Vec<StandingCall>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM calls ORDER BY ends_at, call_id")
+            .fetch_all(&self.database.pool)
+            .await;
+        rows.map_err(store_error)?.iter().map(call).collect()
+    }
+}
+
+fn call(row: &SqliteRow) -> Result<StandingCall, StoreError> {
+    let upstream: String = get(row, "upstream")?;
+    let key: String = get(row, "key_mark")?;
+    Ok(StandingCall {
+        session: id(row, "session")?,
+        grant: id(row, "grant_id")?,
+        place: CallPlace {
+            call_id: get(row, "call_id")?,
+            upstream: upstream.into(),
+            key: key.into(),
+        },
+        ends_at: time(row, "ends_at")?,
+    })
+}

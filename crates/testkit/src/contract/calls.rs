@@ -1,0 +1,61 @@
+//! The contract of [`StandingCalls`].
+
+use std::sync::Arc;
+
+use hallpass_core::{
+    Timestamp,
+    call::{CallPlace, StandingCall, StandingCalls},
+    ids::{GrantId, LiveId},
+};
+
+/// Every check, as a test of its own, on what `$fresh` makes: a store of no
+/// calls behind an `Arc`, and whatever must live as long.
+#[macro_export]
+macro_rules! calls_contract {
+    ($fresh:path) => {
+        $crate::checks!(
+            calls,
+            $fresh,
+            a_kept_call_is_there_as_it_was,
+            a_call_kept_twice_is_one,
+            a_forgotten_call_is_gone_and_may_be_forgotten_again,
+        );
+    };
+}
+
+/// A call that tests keep.
+#[must_use]
+pub fn call(number: u8) -> StandingCall {
+    StandingCall {
+        session: LiveId::from_random([number; 16]),
+        grant: GrantId::from_random([number; 16]),
+        place: CallPlace {
+            call_id: format!("rtc_u1_{number}"),
+            upstream: "openai".into(),
+            key: "0a1b2c3d".into(),
+        },
+        ends_at: Timestamp::from_second(1_800_000_000 + i64::from(number)).unwrap(),
+    }
+}
+
+pub async fn a_kept_call_is_there_as_it_was(calls: &Arc<dyn StandingCalls>) {
+    for number in [2, 1] {
+        calls.keep(&call(number)).await.unwrap();
+    }
+    assert_eq!(calls.all().await.unwrap(), [call(1), call(2)]);
+}
+
+pub async fn a_call_kept_twice_is_one(calls: &Arc<dyn StandingCalls>) {
+    for _ in 0..2 {
+        calls.keep(&call(1)).await.unwrap();
+    }
+    assert_eq!(calls.all().await.unwrap(), [call(1)]);
+}
+
+pub async fn a_forgotten_call_is_gone_and_may_be_forgotten_again(calls: &Arc<dyn StandingCalls>) {
+    calls.keep(&call(1)).await.unwrap();
+    for _ in 0..2 {
+        calls.forget("rtc_u1_1").await.unwrap();
+    }
+    assert_eq!(calls.all().await.unwrap(), []);
+}
