@@ -44,6 +44,11 @@ fn a_hostile_page_mints_nothing_and_reads_nothing() {
 }
 
 #[test]
+fn calls_are_made_watched_and_hung_up_in_a_browser() {
+    passes("calls.test.mjs", "@openai/agents-realtime");
+}
+
+#[test]
 fn whatever_hallpass_accepts_jose_accepts() {
     passes("jose.test.mjs", "jose");
 }

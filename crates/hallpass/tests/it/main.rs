@@ -10,6 +10,7 @@
 mod admin_keys;
 mod audit_unwritable;
 mod bad_input;
+mod calls;
 mod canary;
 mod cli_audit;
 mod cli_auth;
