@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 /** The ways a voice can travel. */
-export const MODES = ['direct', 'relay'];
+export const MODES = ['direct', 'relay', 'call'];
 
 /** How long anything may take, in milliseconds: generous, for slow machines. */
 const DEADLINE = 20_000;

@@ -83,7 +83,7 @@ session = {{ type = "realtime", model = "gpt-realtime-2.1", instructions = "You 
 # What the page at /demo/ uses. The simulated model says the lines after "Ask:".
 [profiles.demo]
 mode = "direct"
-modes = ["direct", "relay"]
+modes = ["direct", "relay", "call"]
 expires_after_seconds = 60
 max_expires_after_seconds = 600
 session = {{ type = "realtime", model = "gpt-realtime-2.1", instructions = """
