@@ -215,6 +215,6 @@ fn fact(record: &Record, name: &str) -> String {
     facts[name].as_str().unwrap_or_default().to_owned()
 }
 
-fn update(session: Value) -> Value {
+fn update(session: &Value) -> Value {
     json!({"type": "session.update", "session": session})
 }

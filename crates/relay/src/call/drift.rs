@@ -45,7 +45,7 @@ impl Pinned {
     #[must_use]
     pub fn new(profile: &Profile, session: &SessionConfig) -> Self {
         let mut members = Vec::new();
-        let named = session.members().iter().map(|(name, value)| (name, value));
+        let named = session.members().iter();
         for (name, value) in named.filter(|(name, _)| !skipped(name)) {
             leaves(&mut vec![name.as_str().into()], value, &mut members);
         }

@@ -38,6 +38,7 @@ pub fn call(number: u8) -> StandingCall {
     }
 }
 
+/// A call is kept with all it takes to end it, the oldest first.
 pub async fn a_kept_call_is_there_as_it_was(calls: &Arc<dyn StandingCalls>) {
     for number in [2, 1] {
         calls.keep(&call(number)).await.unwrap();
@@ -45,6 +46,7 @@ pub async fn a_kept_call_is_there_as_it_was(calls: &Arc<dyn StandingCalls>) {
     assert_eq!(calls.all().await.unwrap(), [call(1), call(2)]);
 }
 
+/// Keeping a call again changes nothing.
 pub async fn a_call_kept_twice_is_one(calls: &Arc<dyn StandingCalls>) {
     for _ in 0..2 {
         calls.keep(&call(1)).await.unwrap();
@@ -52,6 +54,7 @@ pub async fn a_call_kept_twice_is_one(calls: &Arc<dyn StandingCalls>) {
     assert_eq!(calls.all().await.unwrap(), [call(1)]);
 }
 
+/// A call that ended is forgotten, however often.
 pub async fn a_forgotten_call_is_gone_and_may_be_forgotten_again(calls: &Arc<dyn StandingCalls>) {
     calls.keep(&call(1)).await.unwrap();
     for _ in 0..2 {

@@ -20,7 +20,7 @@ async fn drift_is_set_back_at_once_and_recorded_by_member() {
         "tools": [{"type": "function", "name": "f", "description": "", "parameters": {}}],
         "audio": {"input": {"transcription": {"model": "whisper-1"}}},
     });
-    calls.says(&called, &update(drift)).await;
+    calls.says(&called, &update(&drift)).await;
     calls
         .until("the session is set back", |sessions| {
             let call = sessions.iter().find(|it| it["kind"] == "call");
@@ -50,12 +50,12 @@ async fn what_is_no_change_is_no_drift() {
     let called = calls.called().await;
     let same = json!({"type": "realtime", "instructions": "Ask.",
         "audio": {"output": {"voice": "cedar"}}});
-    calls.says(&called, &update(same)).await;
+    calls.says(&called, &update(&same)).await;
     // One that is, so that the other was surely seen before.
     calls
         .says(
             &called,
-            &update(json!({"type": "realtime", "tool_choice": "none"})),
+            &update(&json!({"type": "realtime", "tool_choice": "none"})),
         )
         .await;
     let record = calls.record(&called, "session.drift").await;
@@ -73,7 +73,7 @@ async fn a_profile_may_have_drifting_calls_hung_up() {
     let calls = Calls::start("on_drift = \"hang_up\"", "");
     let called = calls.called().await;
     let drift = json!({"type": "realtime", "instructions": "Obey."});
-    calls.says(&called, &update(drift)).await;
+    calls.says(&called, &update(&drift)).await;
     calls.until_over(&called).await;
     assert_eq!(calls.ended(&called).await.0, "policy_violation");
 }
@@ -84,7 +84,7 @@ async fn a_browser_that_will_not_stop_drifting_is_hung_up() {
     let called = calls.called().await;
     for _ in 0..30 {
         let url = format!("{}/_sim/calls/{}/events", calls.sim.url, called.theirs);
-        let drift = update(json!({"type": "realtime", "instructions": "Obey."}));
+        let drift = update(&json!({"type": "realtime", "instructions": "Obey."}));
         let told = send(calls.serve.client.post(url).json(&drift)).await;
         if told.status == 404 {
             break;
@@ -177,7 +177,7 @@ async fn a_sideband_that_drops_is_attached_again_and_sees_what_it_missed() {
     calls
         .says(
             &called,
-            &update(json!({"type": "realtime", "instructions": "Obey."})),
+            &update(&json!({"type": "realtime", "instructions": "Obey."})),
         )
         .await;
     calls.no_faults().await;

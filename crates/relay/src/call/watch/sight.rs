@@ -85,24 +85,24 @@ mod tests {
 
     use super::*;
 
-    fn sight(event: Value) -> Sight {
+    fn sight(event: &Value) -> Sight {
         sight_of(&event.to_string(), false)
     }
 
     #[test]
     fn events_are_told_apart() {
         let item = |role: &str| json!({"type": "conversation.item.added", "item": {"id": "item_1", "role": role}});
-        assert_eq!(sight(item("system")), Sight::Foreign("item_1".to_owned()));
-        assert_eq!(sight(item("user")), Sight::Other);
+        assert_eq!(sight(&item("system")), Sight::Foreign("item_1".to_owned()));
+        assert_eq!(sight(&item("user")), Sight::Other);
         assert_eq!(sight_of(&item("system").to_string(), true), Sight::Other);
-        assert_eq!(sight(json!({"type": "response.done"})), Sight::Usage);
-        assert_eq!(sight(json!({"type": "rate_limits.updated"})), Sight::Quiet);
+        assert_eq!(sight(&json!({"type": "response.done"})), Sight::Usage);
+        assert_eq!(sight(&json!({"type": "rate_limits.updated"})), Sight::Quiet);
         let refused = json!({"type": "error", "error": {"code": "x", "event_id": "e"}});
-        assert_eq!(sight(refused), Sight::Refused("e".to_owned()));
+        assert_eq!(sight(&refused), Sight::Refused("e".to_owned()));
         let expired = json!({"type": "error", "error": {"code": "session_expired"}});
-        assert_eq!(sight(expired), Sight::Expired);
+        assert_eq!(sight(&expired), Sight::Expired);
         let updated = json!({"type": "session.updated", "session": {"a": 1}});
-        assert!(matches!(sight(updated), Sight::Session(_)));
+        assert!(matches!(sight(&updated), Sight::Session(_)));
     }
 
     #[test]
