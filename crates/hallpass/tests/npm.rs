@@ -52,3 +52,8 @@ fn calls_are_made_watched_and_hung_up_in_a_browser() {
 fn whatever_hallpass_accepts_jose_accepts() {
     passes("jose.test.mjs", "jose");
 }
+
+#[test]
+fn the_official_packages_talk_through_the_relay() {
+    passes("relay.test.mjs", "@openai/agents-realtime");
+}

@@ -10,10 +10,10 @@ use crate::support::command::Run;
 
 #[tokio::test]
 async fn each_kind_of_revocation_ends_it() {
+    let place = Place::start();
     for kind in [
         "grant", "lineage", "session", "subject", "key", "profile", "before", "all",
     ] {
-        let place = Place::start();
         let body = json!({"profile": "relayed", "session_id": "interview-1"});
         let pass = place.mint_as(&place.caller, &body).await.json();
         let mut socket = place.open(&pass).await;
@@ -35,6 +35,11 @@ async fn each_kind_of_revocation_ends_it() {
         assert_eq!((code.as_str(), close), (Some("revoked"), 1008), "{kind}");
         assert!(reason.contains("revoked"), "{reason}");
         assert_eq!(place.ended(&pass).await.fact("reason"), "revoked");
+        let lift = format!(
+            "/api/admin/revocations/{}/lift",
+            effect["id"].as_str().unwrap()
+        );
+        assert_eq!(place.admin_post(&lift, &json!({})).await.status, 200);
     }
 }
 
