@@ -14,6 +14,7 @@
 mod bearer;
 mod corpus;
 mod keys;
+mod relay;
 mod session;
 mod settings;
 
@@ -22,6 +23,7 @@ use hallpass_core::Timestamp;
 pub use bearer::{claims, jws};
 pub use corpus::{SEED, corpus, mutations};
 pub use keys::{api_key, jwks};
+pub use relay::{realtime_event, websocket_head};
 pub use session::{cookies, jwe};
 pub use settings::config;
 
@@ -29,7 +31,7 @@ pub use settings::config;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     ("api_key", api_key),
     ("claims", claims),
     ("config", config),
@@ -37,6 +39,8 @@ pub const TARGETS: [Target; 7] = [
     ("jwe", jwe),
     ("jwks", jwks),
     ("jws", jws),
+    ("realtime_event", realtime_event),
+    ("websocket_head", websocket_head),
 ];
 
 /// A secret that nothing else has; 32 bytes, so that it is no weak one.

@@ -41,7 +41,7 @@ macro_rules! smoke {
     };
 }
 
-smoke! { api_key claims config cookies jwe jwks jws }
+smoke! { api_key claims config cookies jwe jwks jws realtime_event websocket_head }
 
 #[test]
 fn every_target_is_smoked_and_has_its_file() {

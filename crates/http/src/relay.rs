@@ -103,10 +103,13 @@ pub(crate) async fn relay_session(
     }
     let offered = handshake::protocols(&parts.headers);
     let admitted = admit(&app, &facts, &parts, &offered).await;
+    let sockets = app.sockets().clone();
     app.sockets().spawn(async move {
         // A client that goes away before the 101 leaves nothing to do here.
-        if let Ok(upgraded) = upgrade.await {
-            serve(upgraded, admitted, relay).await;
+        let Ok(upgraded) = upgrade.await else { return };
+        if let Some(conduit) = begin(upgraded, admitted, &relay).await {
+            // A task of its own: what beginning took is given back.
+            sockets.spawn(carry(conduit, relay.carried));
         }
     });
     switching(&key, offered.iter().any(|offer| offer == "realtime"))
@@ -129,40 +132,43 @@ fn switching(key: &str, realtime: bool) -> Response {
     response
 }
 
-async fn serve(upgraded: Upgraded, admitted: Result<Admitted, Rejection>, relay: Relay) {
-    let (client, ahead) = bare(upgraded);
+/// Dials OpenAI for whoever was let in; none where there is no session.
+async fn begin(
+    upgraded: Upgraded,
+    admitted: Result<Admitted, Rejection>,
+    relay: &Relay,
+) -> Option<Box<Conduit>> {
+    let (client, client_ahead) = bare(upgraded);
     let Admitted {
         opened,
         hallpass_events,
     } = match admitted {
         Ok(admitted) => admitted,
-        Err(rejection) => return rejection.tell(client).await,
+        Err(rejection) => {
+            rejection.tell(client).await;
+            return None;
+        }
     };
     let dialled = tokio::select! {
-        dialled = relay.dialler.dial(&opened) => dialled,
-        reason = opened.live().ended() => {
-            Rejection::ended(reason).tell(client).await;
-            return opened.close(reason, Vec::new()).await;
-        }
+        dialled = relay.dialler.dial(&opened) => dialled.map_err(|cause| {
+            tracing::warn!(%cause, "OpenAI gave no WebSocket for a relayed session");
+            (EndReason::UpstreamUnreachable, vec![("cause", cause)])
+        }),
+        reason = opened.live().ended() => Err((reason, Vec::new())),
     };
     match dialled {
-        Ok(upstream) => {
-            let conduit = Conduit {
-                opened,
-                client,
-                client_ahead: ahead,
-                upstream: upstream.pipe,
-                upstream_ahead: upstream.ahead,
-                hallpass_events,
-            };
-            let ended = carry(conduit, relay.carried).await;
-            tracing::debug!(reason = %ended.reason, "a relayed session ended");
-        }
-        Err(cause) => {
-            tracing::warn!(%cause, "OpenAI gave no WebSocket for a relayed session");
-            let reason = EndReason::UpstreamUnreachable;
+        Ok(upstream) => Some(Box::new(Conduit {
+            opened,
+            client,
+            client_ahead,
+            upstream: upstream.pipe,
+            upstream_ahead: upstream.ahead,
+            hallpass_events,
+        })),
+        Err((reason, facts)) => {
             Rejection::ended(reason).tell(client).await;
-            opened.close(reason, vec![("cause", cause)]).await;
+            opened.close(reason, facts).await;
+            None
         }
     }
 }

@@ -99,12 +99,17 @@ pub struct Ended {
 }
 
 /// Carries a session until it ends, and records the end.
-pub async fn carry(conduit: Conduit, shared: Carried) -> Ended {
-    let mut pump = Box::new(Pump::new(conduit, shared));
-    let ended = std::future::poll_fn(|cx| pump.poll(cx)).await;
-    let (opened, facts) = pump.into_end();
-    opened.close(ended.reason, facts).await;
-    ended
+///
+/// The future is small, since thousands wait in it.
+pub fn carry(conduit: Box<Conduit>, shared: Carried) -> impl Future<Output = Ended> + Send {
+    let mut pump = Box::new(Pump::new(*conduit, shared));
+    async move {
+        let ended = std::future::poll_fn(|cx| pump.poll(cx)).await;
+        let (opened, facts) = pump.into_end();
+        tracing::debug!(reason = %ended.reason, "a relayed session ended");
+        Box::pin(opened.close(ended.reason, facts)).await;
+        ended
+    }
 }
 
 /// The first event OpenAI gets: the profile, whole.

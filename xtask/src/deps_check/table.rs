@@ -133,7 +133,12 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         package: "hallpass-fuzz-targets",
-        may_use: &["hallpass-core", "hallpass-auth", "hallpass-config"],
+        may_use: &[
+            "hallpass-core",
+            "hallpass-auth",
+            "hallpass-config",
+            "hallpass-relay",
+        ],
         tests_may_use: NOTHING,
         why: "it feeds parsers of foreign bytes, which need no server",
     },
