@@ -186,6 +186,15 @@ impl Code {
         )
     }
 
+    /// Whether Hallpass itself could not, whatever OpenAI would have answered.
+    #[must_use]
+    pub const fn is_own_failure(self) -> bool {
+        matches!(
+            self,
+            Self::AuditUnavailable | Self::Overloaded | Self::ShuttingDown | Self::StoreUnavailable
+        )
+    }
+
     /// Whether the same request may succeed a moment later.
     #[must_use]
     pub const fn is_retryable(self) -> bool {

@@ -66,6 +66,7 @@ mod minted;
 mod open;
 mod opened;
 mod orphan;
+mod owed;
 mod refresh;
 mod revoked;
 mod sessions;

@@ -10,6 +10,7 @@ use std::{
 
 use hallpass_core::{
     Timestamp,
+    code::Code,
     key_issuer::KeyIssuer,
     pipeline::{Broker, Issued},
 };
@@ -94,6 +95,11 @@ pub trait Health: Send + Sync {
     fn force_breaker(&self, upstream: &str, wish: BreakerWish) -> bool;
     /// Grants in the trail that the registry's file does not hold yet.
     fn waiting_grants(&self) -> usize;
+    /// Counts a secret that was not issued by this server's own fault; OpenAI's
+    /// faults are counted where it is asked.
+    fn mint_failed(&self, code: Code) {
+        let _ = code;
+    }
 }
 
 /// What an [`App`] is made of.

@@ -6,13 +6,16 @@
 //! would let a flood write the disk full, and slow down those who are served.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
+use futures_util::poll;
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
     code::Code,
@@ -80,7 +83,12 @@ impl Door {
     /// # Errors
     ///
     /// A [`Refusal`] where there is no room in time.
-    pub(crate) async fn enter(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(crate) async fn enter(&self) -> Result<Place<'_>, Refusal> {
+        let taken = Some(self.take().await?);
+        Ok(Place { door: self, taken })
+    }
+
+    async fn take(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         if let Ok(place) = Arc::clone(&self.room).try_acquire_owned() {
             return Ok(place);
         }
@@ -99,6 +107,37 @@ impl Door {
     /// Records what was refused since the last record.
     pub(crate) async fn flush(&self) {
         self.refused.tell().await;
+    }
+}
+
+/// A place among the mints under way.
+pub(crate) struct Place<'a> {
+    door: &'a Door,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Place<'_> {
+    /// Waits for someone else without keeping the place.
+    ///
+    /// A caller who sends a body byte by byte, or waits for the answer of an
+    /// equal request, keeps nobody out meanwhile. Who is ready at once keeps
+    /// the place.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] where there is no room any more.
+    pub(crate) async fn aside<T>(
+        &mut self,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T, Refusal> {
+        let mut waiting = pin!(waiting);
+        if let Poll::Ready(done) = poll!(waiting.as_mut()) {
+            return Ok(done);
+        }
+        self.taken = None;
+        let done = waiting.await;
+        self.taken = Some(self.door.take().await?);
+        Ok(done)
     }
 }
 

@@ -35,11 +35,7 @@ pub(crate) fn key(headers: &HeaderMap, caller: &Caller) -> Result<Option<ReplayK
         )
         .member("Idempotency-Key"));
     }
-    Ok(Some(ReplayKey {
-        subject: caller.subject.as_str().to_owned(),
-        scheme: caller.scheme,
-        key: text.to_owned(),
-    }))
+    Ok(Some(ReplayKey::new(caller, text)))
 }
 
 /// Tells requests apart by route and body, under a key of this process.

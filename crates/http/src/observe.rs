@@ -1,6 +1,13 @@
 //! The layer around every handler: id, headers, counts, one log line.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use axum::{
     extract::{Request, State},
@@ -8,8 +15,8 @@ use axum::{
     response::Response,
 };
 use futures_util::FutureExt;
-use hallpass_core::{code::Code, refusal::Refusal, request::RequestFacts};
-use http::{HeaderName, HeaderValue, header};
+use hallpass_core::{audit::Action, code::Code, refusal::Refusal, request::RequestFacts};
+use http::{HeaderName, HeaderValue, Version, header};
 
 use crate::{
     answer::{ErrorShape, Told, refused},
@@ -18,6 +25,21 @@ use crate::{
     cross_origin::Origins,
     facts, front_guard, headers,
 };
+
+/// Whether a request's sender was looked at: from then on the pipeline sees to
+/// its final record, whatever happens.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LookedAt(Arc<AtomicBool>);
+
+impl LookedAt {
+    pub(crate) fn note(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    fn noted(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 /// Observes one request from its head to its answer's head.
 pub(crate) async fn observe(
@@ -28,6 +50,7 @@ pub(crate) async fn observe(
     let started = Instant::now();
     let _in_flight = app.metrics().http.enter();
     let facts = facts::gather(&app, &request);
+    let version = request.version();
     request.extensions_mut().insert(facts.clone());
     request.extensions_mut().insert(surface);
     let mut response = match surface {
@@ -39,6 +62,11 @@ pub(crate) async fn observe(
         response
             .headers_mut()
             .insert(HeaderName::from_static("x-request-id"), id);
+    }
+    if app.draining() && version <= Version::HTTP_11 {
+        // The next request of this connection goes to a server that stays.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
     }
     app.metrics().http.answered(
         facts.method,
@@ -68,23 +96,40 @@ async fn across_origins(
 }
 
 /// The handler's answer; a defect in it ends this request and nothing else.
-async fn answered(app: &App, facts: &Arc<RequestFacts>, request: Request, next: Next) -> Response {
+async fn answered(
+    app: &App,
+    facts: &Arc<RequestFacts>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let shape = shape_of(request.uri().path());
-    if let Err(refusal) = front_guard::admit(app, facts).await {
-        return refused(shape, refusal, &facts.id, None);
-    }
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => {
-            app.metrics().http.panicked();
-            let refusal = Refusal::new(
-                Code::Internal,
-                "Something failed inside the server. Tell the operator the request id.",
-            )
-            .internal("a handler panicked; the line before tells where");
-            refused(shape, refusal, &facts.id, None)
+    let looked_at = LookedAt::default();
+    request.extensions_mut().insert(looked_at.clone());
+    let answered = async {
+        match front_guard::admit(app, facts).await {
+            Ok(()) => next.run(request).await,
+            Err(refusal) => refused(shape, refusal, &facts.id, None),
         }
+    };
+    match AssertUnwindSafe(answered).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => refused(shape, defect(app, facts, &looked_at).await, &facts.id, None),
     }
+}
+
+/// The refusal where a handler panicked, recorded.
+async fn defect(app: &App, facts: &Arc<RequestFacts>, looked_at: &LookedAt) -> Refusal {
+    app.metrics().http.panicked();
+    let refusal = Refusal::new(
+        Code::Internal,
+        "Something failed inside the server. Tell the operator the request id.",
+    )
+    .internal("a handler panicked; the line before tells where");
+    if looked_at.noted() {
+        return refusal;
+    }
+    let (broker, action) = (app.broker(), Action::Authenticate);
+    broker.refuse(facts.clone(), action, refusal).await
 }
 
 /// The shape of errors below a path.

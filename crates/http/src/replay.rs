@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use hallpass_core::{caller::Scheme, refusal::Refusal};
+use hallpass_core::{
+    caller::Caller,
+    ids::{CredentialId, Subject},
+    refusal::Refusal,
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -23,12 +27,26 @@ const CAPACITY: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ReplayKey {
     /// The caller's subject.
-    pub(crate) subject: String,
-    /// How they proved it. Not with which credential: a session's changes with
-    /// every page.
-    pub(crate) scheme: Scheme,
+    subject: Subject,
+    /// The caller's tenant: the same subject may be another person there.
+    tenant: Option<Subject>,
+    /// Who vouches for them: an issuer, a kind of session, or the API key. Two
+    /// issuers may know different people by one subject.
+    credential: CredentialId,
     /// The `Idempotency-Key`.
-    pub(crate) key: String,
+    key: String,
+}
+
+impl ReplayKey {
+    /// A caller's own name for a request.
+    pub(crate) fn new(caller: &Caller, key: impl Into<String>) -> Self {
+        Self {
+            subject: caller.subject.clone(),
+            tenant: caller.tenant.clone(),
+            credential: caller.credential.clone(),
+            key: key.into(),
+        }
+    }
 }
 
 /// What was asked: equal for equal requests.
@@ -138,10 +156,11 @@ impl<A: Send + Sync + 'static> Replays<A> {
         }))
     }
 
-    fn keep(self: &Arc<Self>, key: &ReplayKey, number: u64) {
-        let end = Instant::now() + self.keep;
+    fn keep(self: &Arc<Self>, key: &ReplayKey, number: u64, life: Duration) {
+        let end = Instant::now() + self.keep.min(life);
         let mut kept = self.kept();
-        kept.ends.push_back((end, key.clone(), number));
+        let at = kept.ends.partition_point(|(other, ..)| *other <= end);
+        kept.ends.insert(at, (end, key.clone(), number));
         while kept.ends.len() > CAPACITY {
             kept.forget_first();
         }
@@ -205,11 +224,11 @@ pub(crate) struct First<A> {
 }
 
 impl<A: Send + Sync + 'static> First<A> {
-    /// Tells the answer to those who wait. A good one is kept; a refusal is
-    /// not, so that asking again later can succeed.
-    pub(crate) fn answer(mut self, answer: &Shared<A>) {
+    /// Tells the answer to those who wait. A good one is kept while it is worth
+    /// anything; a refusal is not, so that asking again later can succeed.
+    pub(crate) fn answer(mut self, answer: &Shared<A>, life: Duration) {
         if answer.is_ok() {
-            self.replays.keep(&self.key, self.number);
+            self.replays.keep(&self.key, self.number, life);
             self.done = true;
         }
         self.tell.send_replace(Some(answer.clone()));

@@ -332,13 +332,20 @@ struct TaskLabels {
 /// Work in the background.
 pub struct TaskMetrics {
     last_success: Family<TaskLabels, Gauge<f64, AtomicU64>>,
+    alive: Gauge,
 }
 
 impl TaskMetrics {
     fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             last_success: Family::default(),
+            alive: Gauge::default(),
         };
+        registry.register(
+            "tasks_alive",
+            "Tasks of the runtime that have not ended: connections, requests, background work",
+            metrics.alive.clone(),
+        );
         registry.register_with_unit(
             "task_last_success_timestamp",
             "When a background task last did what it is for, since 1970",
@@ -346,6 +353,11 @@ impl TaskMetrics {
             metrics.last_success.clone(),
         );
         metrics
+    }
+
+    /// Says how many tasks have not ended.
+    pub fn alive(&self, tasks: usize) {
+        self.alive.set(i64::try_from(tasks).unwrap_or(i64::MAX));
     }
 
     /// Notes that a task did its work, at a time in seconds since 1970.

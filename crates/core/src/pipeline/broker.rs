@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::{SessionParts, claim::Claims, steps::Authenticated};
+use super::{SessionParts, claim::Claims, owed::Owed, steps::Authenticated};
 use crate::{
     anomaly::{self, Anomaly, Watch},
     audit::{Action, AuditEvent, Outcome},
@@ -140,17 +140,23 @@ impl Broker {
         presented: &Presented<'_>,
     ) -> Result<Authenticated<'_>, Refusal> {
         let epoch = self.parts.revocations.epoch();
+        let mut owed = Owed::new(self, request.clone());
         match self.parts.authenticator.authenticate(presented).await {
             Authentication::Authenticated(caller) => {
                 let caller = Arc::new(caller);
                 if let Some(hit) = self.caller_hit(&caller) {
+                    owed.pay();
                     return Err(self.refuse_revoked(request, caller, &hit).await);
                 }
                 self.watch_subject(&request, &caller);
-                Ok(Authenticated::new(self, request, caller, epoch))
+                Ok(Authenticated::new(self, request, caller, epoch, owed))
             }
-            Authentication::Failed(failure) => Err(self.refuse_credential(request, failure).await),
+            Authentication::Failed(failure) => {
+                owed.pay();
+                Err(self.refuse_credential(request, failure).await)
+            }
             Authentication::NotRequested => {
+                owed.pay();
                 let refusal = Refusal::new(
                     Code::MissingCredential,
                     "This request carries no credential. Send \"Authorization: Bearer …\" with an API key or a JWT, or the app's session cookie.",

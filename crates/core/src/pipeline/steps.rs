@@ -7,6 +7,7 @@ use super::{
     broker::{Broker, audit_unavailable, outcome_of},
     claim::Predecessor,
     minted::Minted,
+    owed::Owed,
     revoked,
     taken::Taken,
 };
@@ -30,21 +31,25 @@ pub struct Authenticated<'b> {
     broker: &'b Broker,
     request: Arc<RequestFacts>,
     caller: Arc<Caller>,
+    owed: Owed<'b>,
     /// The revocations its sender was held against.
     epoch: u64,
 }
 
 impl<'b> Authenticated<'b> {
-    pub(super) const fn new(
+    pub(super) fn new(
         broker: &'b Broker,
         request: Arc<RequestFacts>,
         caller: Arc<Caller>,
         epoch: u64,
+        mut owed: Owed<'b>,
     ) -> Self {
+        owed.sent_by(&caller);
         Self {
             broker,
             request,
             caller,
+            owed,
             epoch,
         }
     }
@@ -56,12 +61,17 @@ impl<'b> Authenticated<'b> {
     }
 
     /// Opens the slip on which the request's end will be written.
-    pub fn open_audit(self, action: Action) -> AuditSlip<'b> {
+    ///
+    /// A slip that is dropped, because the caller hung up or a handler
+    /// panicked, writes that.
+    pub fn open_audit(mut self, action: Action) -> AuditSlip<'b> {
+        self.owed.is_for(action);
         AuditSlip {
             broker: self.broker,
             request: self.request,
             caller: self.caller,
             epoch: self.epoch,
+            owed: self.owed,
             action,
         }
     }
@@ -74,6 +84,7 @@ pub struct AuditSlip<'b> {
     pub(super) request: Arc<RequestFacts>,
     pub(super) caller: Arc<Caller>,
     pub(super) epoch: u64,
+    owed: Owed<'b>,
     action: Action,
 }
 
@@ -128,8 +139,9 @@ impl<'b> AuditSlip<'b> {
     }
 
     /// Records that the request was refused, and gives the refusal back.
-    pub async fn refuse(self, refusal: Refusal) -> Refusal {
+    pub async fn refuse(mut self, refusal: Refusal) -> Refusal {
         let event = self.event(Phase::Outcome, outcome_of(&refusal));
+        self.owed.pay();
         self.broker.recorded(event, refusal).await
     }
 
@@ -141,10 +153,7 @@ impl<'b> AuditSlip<'b> {
     pub async fn done(self, facts: Vec<(&'static str, String)>) -> Result<(), Refusal> {
         let mut event = self.event(Phase::Outcome, Outcome::Success);
         event.facts = facts;
-        let durable = self.broker.parts.audit.append(event).await;
-        durable
-            .map(drop)
-            .map_err(|error| audit_unavailable(&error.to_string()))
+        self.write(event).await
     }
 
     /// Records that the request was done to a grant.
@@ -160,8 +169,14 @@ impl<'b> AuditSlip<'b> {
         let mut event = self.event(Phase::Outcome, Outcome::Success);
         event.grant = Some(grant);
         event.facts = facts;
-        let durable = self.broker.parts.audit.append(event).await;
+        self.write(event).await
+    }
+
+    async fn write(mut self, event: AuditEvent) -> Result<(), Refusal> {
+        let durable = self.broker.parts.audit.append(event);
+        self.owed.pay();
         durable
+            .await
             .map(drop)
             .map_err(|error| audit_unavailable(&error.to_string()))
     }
@@ -234,13 +249,15 @@ impl<'b> Admission<'b> {
     ///
     /// A [`Refusal`], recorded, when OpenAI gives no secret; one without a
     /// record when the trail can't be written.
-    pub async fn mint(self) -> Result<Minted<'b>, Refusal> {
+    pub async fn mint(mut self) -> Result<Minted<'b>, Refusal> {
         let parts = &self.slip.broker.parts;
         let draft = Arc::new(self.draft());
         let mut intent = self.slip.event(Phase::Intent, Outcome::Pending);
         intent.draft = Some(draft.clone());
         let order = self.order();
         let (audit, clock) = (parts.audit.clone(), parts.clock.clone());
+        // From here on the attempt sees to the outcome.
+        self.slip.owed.pay();
         let attempt = Attempt::announce(audit, clock, intent, order.journal.clone())
             .await
             .map_err(|error| audit_unavailable(&error.to_string()))?;

@@ -15,6 +15,7 @@ use crate::{
     answer::{ErrorShape, Told, refused},
     app::App,
     body,
+    door::Place,
 };
 
 /// A request whose sender may do what it asks for.
@@ -56,10 +57,17 @@ impl<'a> Asked<'a> {
         read: impl FnOnce(&Bytes) -> Result<T, Refusal>,
     ) -> Result<(AuditSlip<'a>, T), Refusal> {
         let bytes = body::read(&self.parts.headers, self.body).await;
-        match bytes.and_then(|bytes| read(&bytes)) {
-            Ok(value) => Ok((self.slip, value)),
-            Err(refusal) => Err(self.slip.refuse(refusal).await),
-        }
+        take(self.slip, bytes, read).await
+    }
+
+    /// Reads the body without keeping others out while it dawdles.
+    pub(crate) async fn read_aside<T>(
+        self,
+        place: &mut Place<'_>,
+        read: impl FnOnce(&Bytes) -> Result<T, Refusal>,
+    ) -> Result<(AuditSlip<'a>, T), Refusal> {
+        let bytes = place.aside(body::read(&self.parts.headers, self.body));
+        take(self.slip, bytes.await.flatten(), read).await
     }
 
     /// The request's headers.
@@ -70,6 +78,17 @@ impl<'a> Asked<'a> {
     /// The request's address.
     pub(crate) const fn uri(&self) -> &http::Uri {
         &self.parts.uri
+    }
+}
+
+async fn take<'a, T>(
+    slip: AuditSlip<'a>,
+    bytes: Result<Bytes, Refusal>,
+    read: impl FnOnce(&Bytes) -> Result<T, Refusal>,
+) -> Result<(AuditSlip<'a>, T), Refusal> {
+    match bytes.and_then(|bytes| read(&bytes)) {
+        Ok(value) => Ok((slip, value)),
+        Err(refusal) => Err(slip.refuse(refusal).await),
     }
 }
 

@@ -17,6 +17,10 @@ use crate::app::App;
 )]
 pub(crate) async fn metrics(State(app): State<App>) -> Response {
     app.metrics().audit.waiting(app.health().waiting_grants());
+    let runtime = tokio::runtime::Handle::current();
+    app.metrics()
+        .tasks
+        .alive(runtime.metrics().num_alive_tasks());
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     (
         [(header::CONTENT_TYPE, content_type)],

@@ -1,6 +1,6 @@
 //! The three ways to ask for a client secret; one way through the pipeline.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -29,8 +29,10 @@ use crate::{
     app::App,
     body,
     credentials::{self, Surface},
+    door::Place,
     idempotency, limit_headers,
-    replay::Turn,
+    observe::LookedAt,
+    replay::{Shared, Turn},
 };
 
 /// Reads what is asked for from a body.
@@ -182,15 +184,17 @@ pub(crate) async fn issue(
     request: Request,
     read: Read,
 ) -> Result<Given, Refused> {
-    let entered = app.door().enter().await;
-    let _place = entered.map_err(|refusal| Refused {
-        refusal,
-        caller: None,
-    })?;
+    let mut place = place(app).await?;
     let (parts, body) = request.into_parts();
     let slip = enter(app, facts, &parts.headers, &parts, Action::GrantCreate).await?;
     let caller = slip.caller().subject.clone();
-    issue_known(app, slip, &parts, body, Asked { facts, read })
+    let asked = Asked {
+        parts: &parts,
+        body,
+        route: facts.route,
+        read,
+    };
+    issue_known(app, slip, asked, &mut place)
         .await
         .map_err(|refusal| Refused {
             refusal,
@@ -198,25 +202,37 @@ pub(crate) async fn issue(
         })
 }
 
+/// A place among the mints under way.
+pub(crate) async fn place(app: &App) -> Result<Place<'_>, Refused> {
+    let entered = app.door().enter().await;
+    entered.map_err(|refusal| Refused {
+        refusal,
+        caller: None,
+    })
+}
+
 /// How a request asks.
 struct Asked<'a> {
-    facts: &'a RequestFacts,
+    parts: &'a Parts,
+    body: Body,
+    route: &'static str,
     read: Read,
 }
 
 async fn issue_known(
     app: &App,
     slip: AuditSlip<'_>,
-    parts: &Parts,
-    body: Body,
     asked: Asked<'_>,
+    place: &mut Place<'_>,
 ) -> Result<Given, Refusal> {
-    let named = match idempotency::key(&parts.headers, slip.caller()) {
+    let headers = &asked.parts.headers;
+    let named = match idempotency::key(headers, slip.caller()) {
         Ok(named) => named,
         Err(refusal) => return Err(slip.refuse(refusal).await),
     };
-    let bytes = body::read(&parts.headers, body).await;
-    let ask = bytes.and_then(|bytes| Ok(((asked.read)(&bytes)?, bytes)));
+    let bytes = place.aside(body::read(headers, asked.body)).await;
+    let ask = bytes.flatten();
+    let ask = ask.and_then(|bytes| Ok(((asked.read)(&bytes)?, bytes)));
     let (ask, bytes) = match ask {
         Ok(ask) => ask,
         Err(refusal) => return Err(slip.refuse(refusal).await),
@@ -225,17 +241,34 @@ async fn issue_known(
     let Some(key) = named else {
         return obtain(permit).await.map(Given::new);
     };
-    let fingerprint = app.fingerprints().of(asked.facts.route, &bytes);
-    match app.replays().turn(&key, fingerprint).await {
+    let fingerprint = app.fingerprints().of(asked.route, &bytes);
+    let turn = place.aside(app.replays().turn(&key, fingerprint)).await;
+    let turn = match turn {
+        Ok(turn) => turn,
+        Err(refusal) => return Err(permit.into_slip().refuse(refusal).await),
+    };
+    match turn {
         Turn::First(first) => {
             let issued = obtain(permit).await.map(Arc::new);
-            first.answer(&issued);
+            first.answer(&issued, life(app, &issued));
             issued.map(Given::new)
         }
         Turn::Again(Ok(issued)) => give_again(permit.into_slip(), issued).await,
         Turn::Again(Err(refusal)) => Err(permit.into_slip().refuse(refusal).await),
         Turn::Other => Err(permit.into_slip().refuse(idempotency::conflict()).await),
     }
+}
+
+/// How long a secret is good from now on.
+pub(crate) fn life(app: &App, issued: &Shared<Issued>) -> Duration {
+    let Ok(issued) = issued else {
+        return Duration::ZERO;
+    };
+    let left = issued
+        .grant()
+        .expires_at
+        .duration_since(app.broker().clock().now());
+    left.try_into().unwrap_or_default()
 }
 
 /// Gives a secret a second time; no limit is taken and nobody is asked.
@@ -269,6 +302,9 @@ pub(crate) async fn enter<'a>(
 ) -> Result<AuditSlip<'a>, Refused> {
     let surface = parts.extensions.get::<Surface>().copied();
     let presented = credentials::presented(headers, facts.address, surface);
+    if let Some(looked_at) = parts.extensions.get::<LookedAt>() {
+        looked_at.note();
+    }
     let guard = app.guard();
     let known = guard.authenticate(app.broker(), facts, &presented).await;
     let known = known.map_err(|refusal| Refused {
@@ -316,6 +352,9 @@ pub(crate) fn answer(
         }
         Err(Refused { refusal, caller }) => {
             app.metrics().mint.finished("", refusal.code.as_str());
+            if refusal.code.is_own_failure() {
+                app.health().mint_failed(refusal.code);
+            }
             refused(shape, refusal, &facts.id, caller)
         }
     }

@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, Request, State},
     response::Response,
 };
+use bytes::Bytes;
 use hallpass_api::{
     answer::ClientSecretAnswer,
     life::{RefreshRequest, read_refresh},
@@ -24,6 +25,7 @@ use super::{
 use crate::{
     answer::{ErrorShape, good},
     app::App,
+    door::Place,
     idempotency,
     replay::Turn,
 };
@@ -77,40 +79,45 @@ async fn issue(
     id: &str,
     request: Request,
 ) -> Result<Given, Refused> {
-    let entered = app.door().enter().await;
-    let _place = entered.map_err(|refusal| Refused {
-        refusal,
-        caller: None,
-    })?;
+    let mut place = mint::place(app).await?;
     let may = (Action::GrantRefresh, Permission::GrantsCreate);
     let asked = ask(app, facts, request, may).await?;
     let caller = Some(asked.caller.clone());
-    let given = refresh_known(app, asked, id).await;
+    let given = refresh_known(app, asked, id, &mut place).await;
     given.map_err(|refusal| Refused { refusal, caller })
 }
 
-async fn refresh_known(app: &App, asked: Asked<'_>, id: &str) -> Result<Given, Refusal> {
+async fn refresh_known(
+    app: &App,
+    asked: Asked<'_>,
+    id: &str,
+    place: &mut Place<'_>,
+) -> Result<Given, Refusal> {
     let named = idempotency::key(asked.headers(), asked.slip.caller());
     let named = match named {
         Ok(named) => named,
         Err(refusal) => return Err(asked.slip.refuse(refusal).await),
     };
     let of = |body: &[u8]| app.fingerprints().of(id, body);
-    let read = asked.read(|body| Ok((read_refresh(body)?, of(body)))).await;
-    let (slip, (ask, fingerprint)) = read?;
+    let read = |body: &Bytes| Ok((read_refresh(body)?, of(body)));
+    let (slip, (ask, fingerprint)) = asked.read_aside(place, read).await?;
     let (slip, grant) = slip.own_grant(id).await?;
     let Some(key) = named else {
         let permit = slip.refresh(&grant, ask).await?;
         return obtain(permit).await.map(Given::new);
     };
-    match app.replays().turn(&key, fingerprint).await {
+    let turn = match place.aside(app.replays().turn(&key, fingerprint)).await {
+        Ok(turn) => turn,
+        Err(refusal) => return Err(slip.refuse(refusal).await),
+    };
+    match turn {
         Turn::First(first) => {
             let issued = match slip.refresh(&grant, ask).await {
                 Ok(permit) => obtain(permit).await,
                 Err(refusal) => Err(refusal),
             };
             let issued = issued.map(Arc::new);
-            first.answer(&issued);
+            first.answer(&issued, mint::life(app, &issued));
             issued.map(Given::new)
         }
         Turn::Again(Ok(issued)) => give_again(slip, issued).await,

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +30,9 @@ use super::tls::TlsReloader;
 
 const SHORTEST_BACK_OFF: Duration = Duration::from_millis(10);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(1);
+
+/// Until requests that were sent before the listener closed have begun.
+const LAST_HEADS: Duration = Duration::from_millis(100);
 
 /// Until connections that were cut have let go of their sockets.
 const CUT_GRACE: Duration = Duration::from_millis(250);
@@ -140,6 +144,10 @@ where
             () = shutdown.soft.cancelled() => (),
             () = shutdown.hard.cancelled() => (),
         }
+        // Who is in the kernel's queue came in time: closing would reset them.
+        if !shutdown.hard.is_cancelled() {
+            door.accept_waiting(&self.listener);
+        }
         drop(self.listener);
         let cut = drain(&self.roster, &shutdown).await;
         Report {
@@ -151,6 +159,12 @@ where
 
 /// Lets connections finish, then drops them; answers how many it dropped.
 async fn drain(roster: &Roster, shutdown: &Shutdown) -> usize {
+    // A request on its way over a connection that is still idle arrives.
+    tokio::select! {
+        () = roster.empty() => (),
+        () = shutdown.hard.cancelled() => (),
+        () = sleep(LAST_HEADS.min(shutdown.drain)) => (),
+    }
     roster.finish_all();
     tokio::select! {
         biased;
@@ -200,6 +214,15 @@ where
                     }
                 }
             }
+        }
+    }
+
+    /// Accepts what is in the kernel's queue, without waiting for more.
+    fn accept_waiting(&self, listener: &TcpListener) {
+        while let Ok(slot) = self.slots.clone().try_acquire_owned()
+            && let Some(Ok((stream, peer))) = listener.accept().now_or_never()
+        {
+            self.admit(stream, peer, slot);
         }
     }
 

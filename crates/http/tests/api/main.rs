@@ -10,12 +10,14 @@ mod arbitrary;
 mod audit;
 mod cross_origin;
 mod cross_site;
+mod defects;
 mod document;
 mod errors;
 #[path = "../../../core/tests/it/fakes.rs"]
 mod fakes;
 mod grants;
 mod headers;
+mod idempotency;
 mod limits;
 mod methods;
 mod mint;

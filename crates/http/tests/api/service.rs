@@ -75,13 +75,23 @@ impl Service {
         ))
     }
 
+    /// A server whose parts can't tell how they are.
+    pub(crate) fn with_defective_health() -> Self {
+        let world = World::with_quotas(Arc::new(FakeQuotas::Open));
+        Self::made(world, Arc::new(Defective))
+    }
+
     fn of(world: World) -> Self {
+        Self::made(world, Arc::new(NothingYet))
+    }
+
+    fn made(world: World, health: Arc<dyn Health>) -> Self {
         let app = App::new(AppParts {
             broker: world.broker.clone(),
             guard: Arc::new(FrontGuard::new(LIMITS)),
             keys: Arc::new(keys(&world)),
             metrics: Arc::new(Metrics::new("1.2.3")),
-            health: Arc::new(NothingYet),
+            health,
             trail: Arc::new(TenRecords),
             relay: None,
             calls: None,
@@ -190,6 +200,23 @@ impl Health for NothingYet {
 
     fn force_breaker(&self, upstream: &str, _: BreakerWish) -> bool {
         upstream == "fake"
+    }
+
+    fn waiting_grants(&self) -> usize {
+        0
+    }
+}
+
+/// Parts with a defect.
+struct Defective;
+
+impl Health for Defective {
+    fn upstreams(&self) -> Vec<UpstreamStatus> {
+        panic!("as planned")
+    }
+
+    fn force_breaker(&self, _: &str, _: BreakerWish) -> bool {
+        false
     }
 
     fn waiting_grants(&self) -> usize {
