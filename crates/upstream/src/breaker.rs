@@ -157,6 +157,16 @@ impl Breaker {
         self.forced.is_some()
     }
 
+    /// The state an operator holds it in.
+    pub(crate) const fn wish(&self) -> Option<BreakerState> {
+        self.forced
+    }
+
+    /// Calls that failed since the last that did not, or since the state changed.
+    pub(crate) const fn failures_in_a_row(&self) -> u32 {
+        self.in_a_row
+    }
+
     /// The code of the failure that opened it; none while closed.
     pub(crate) const fn cause(&self) -> Option<Code> {
         self.cause

@@ -72,7 +72,8 @@ impl<E> Pool<E> {
     }
 
     /// Puts other targets in force. One that stays the same keeps its breaker
-    /// and its connections; mints under way keep the targets they began with.
+    /// and its connections; one that changed keeps what an operator wished of
+    /// its breaker. Mints under way keep the targets they began with.
     pub fn replace(&self, targets: impl IntoIterator<Item = (TargetSettings, E)>) {
         let old = self.targets.load_full();
         let kept = |settings: &TargetSettings| {
@@ -82,9 +83,19 @@ impl<E> Pool<E> {
             };
             old.iter().find(same).cloned()
         };
+        let wish = |name: &str| {
+            let same = old.iter().find(|target| *target.settings.name == *name);
+            same.and_then(|target| target.wish())
+        };
         let new = targets.into_iter().map(|(settings, exchange)| {
-            kept(&settings)
-                .unwrap_or_else(|| Arc::new(Target::new(settings, exchange, self.around.clone())))
+            kept(&settings).unwrap_or_else(|| {
+                let wish = wish(&settings.name);
+                let target = Target::new(settings, exchange, self.around.clone());
+                if wish.is_some() {
+                    target.force(wish);
+                }
+                Arc::new(target)
+            })
         });
         self.targets.store(Arc::new(new.collect()));
     }
@@ -126,11 +137,12 @@ struct Failed {
 impl<E: Exchange> Pool<E> {
     async fn attempt(
         &self,
-        leave: Leave<E>,
+        mut leave: Leave<E>,
         order: &MintOrder,
         deadline: Instant,
     ) -> Result<MintedSecret, Failed> {
         let started = Instant::now();
+        leave.asks(started);
         let target = Arc::clone(&leave.target);
         let left = deadline.saturating_duration_since(started);
         let result = target
@@ -181,20 +193,30 @@ impl<E: Exchange> Pool<E> {
         let Next { wait, .. } = next;
         let wait = wait?.with_jitter(random);
         let left = course.deadline.saturating_duration_since(Instant::now());
-        if course.retried || wait >= left || !self.budget.withdraw() {
+        if course.retried || wait >= left {
             return None;
         }
-        course.retried = true;
         let elsewhere = next.changes_host.then(|| {
             let others = course.tried.with(index);
             choice::choose(&course.targets, others, random)
         });
-        if let Some((other, leave)) = elsewhere.flatten() {
-            return Some((other, leave, wait));
-        }
-        let leave = course.targets.get(index)?.admit(Instant::now())?;
-        Some((index, leave, wait))
+        let (index, leave) = match elsewhere.flatten() {
+            Some(elsewhere) => elsewhere,
+            None => (index, again(course.targets.get(index)?)?),
+        };
+        // Last, so that nothing is taken out for a retry that is not made.
+        course.retried = self.budget.withdraw();
+        course.retried.then_some((index, leave, wait))
     }
+}
+
+/// Leave to ask a target again that has just failed.
+///
+/// Only while that failure stands alone: what fails one mint after the other is
+/// an outage, and there retries help nobody and double the load.
+fn again<E>(target: &Arc<Target<E>>) -> Option<Leave<E>> {
+    let alone = target.failures_in_a_row() <= 1;
+    alone.then(|| target.admit(Instant::now())).flatten()
 }
 
 /// What is known in the middle of a mint.

@@ -133,6 +133,16 @@ impl<E> Target<E> {
         self.health().breaker.cause()
     }
 
+    /// Calls that failed since the last that did not.
+    pub(crate) fn failures_in_a_row(&self) -> u32 {
+        self.health().breaker.failures_in_a_row()
+    }
+
+    /// The state an operator holds the breaker in.
+    pub(crate) fn wish(&self) -> Option<BreakerState> {
+        self.health().breaker.wish()
+    }
+
     /// Leave to ask it once; none when another took the probe's place.
     pub(crate) fn admit(self: &Arc<Self>, now: Instant) -> Option<Leave<E>> {
         let (ticket, change) = self.changing(|health| {
@@ -144,6 +154,7 @@ impl<E> Target<E> {
         Some(Leave {
             target: Arc::clone(self),
             ticket: Some(ticket?),
+            asked_at: None,
         })
     }
 
@@ -213,15 +224,27 @@ impl<E> Target<E> {
 /// Leave to ask a target once.
 ///
 /// Dropped without [`Leave::close`], because the caller hung up, it says
-/// nothing about the target but lets the next probe through.
+/// nothing about the target but lets the next probe through. Unless the target
+/// had half its time by then: callers who do not wait to the end must not hide
+/// that it is silent, or no breaker would ever open.
 pub(crate) struct Leave<E> {
     pub(crate) target: Arc<Target<E>>,
     ticket: Option<Ticket>,
+    asked_at: Option<Instant>,
 }
 
 impl<E> Leave<E> {
+    /// The call begins.
+    pub(crate) const fn asks(&mut self, now: Instant) {
+        self.asked_at = Some(now);
+    }
+
     /// Tells how the call ended, and how long the target wants to rest.
     pub(crate) fn close(mut self, verdict: Verdict, code: Option<Code>, rest: Option<Duration>) {
+        self.end(verdict, code, rest);
+    }
+
+    fn end(&mut self, verdict: Verdict, code: Option<Code>, rest: Option<Duration>) {
         let Some(ticket) = self.ticket.take() else {
             return;
         };
@@ -245,6 +268,10 @@ impl<E> Leave<E> {
 
 impl<E> Drop for Leave<E> {
     fn drop(&mut self) {
+        let waited = self.asked_at.map_or(Duration::ZERO, |at| at.elapsed());
+        if waited >= self.target.settings.timeout / 2 {
+            self.end(Verdict::Unwell, Some(Code::UpstreamTimeout), None);
+        }
         if let Some(ticket) = self.ticket.take() {
             self.target.health().breaker.abandon(ticket);
         }
