@@ -31,6 +31,13 @@ enum Install {
 }
 
 const NEEDS: &[Need] = &[
+    // The load balancer of the rolling restart.
+    Need {
+        name: "nginx",
+        folder: "crates/hallpass",
+        present: |_| nginx_starts(),
+        install: Install::Apt(&["nginx"]),
+    },
     Need {
         name: "Node, with npm",
         folder: "tests/npm",
@@ -141,6 +148,12 @@ fn npm_is_installed(folder: &Path) -> bool {
 
 fn starts(tool: &str) -> bool {
     succeeds(Command::new(tool).arg("--version"))
+}
+
+/// Debian keeps it where only root's search path looks.
+fn nginx_starts() -> bool {
+    let mut places = ["nginx", "/usr/sbin/nginx"].into_iter();
+    places.any(|nginx| succeeds(Command::new(nginx).arg("-v")))
 }
 
 fn node_major() -> Option<u32> {

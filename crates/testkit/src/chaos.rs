@@ -26,6 +26,8 @@ pub enum Chaos {
     ResetAtOnce,
     /// Reads a whole request, then resets: nobody behind it hears of it.
     ResetAfterRequest,
+    /// Passes the request on and the answer's head, then resets.
+    ResetAfterHead,
     /// Passes the request on, and so many bytes of the answer, then resets.
     ResetInAnswer(usize),
     /// Takes connections and says nothing, ever.
@@ -82,6 +84,27 @@ impl ChaosProxy {
     }
 }
 
+impl ChaosProxy {
+    /// Connections that neither side has ended.
+    ///
+    /// # Panics
+    ///
+    /// When a connection's task panicked before.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        let mut connections = self.connections.lock().unwrap();
+        while connections.try_join_next().is_some() {}
+        connections.len()
+    }
+
+    /// Waits until no more than this many connections are open.
+    pub async fn until_open_at_most(&self, connections: usize) {
+        while self.open() > connections {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
 impl Drop for ChaosProxy {
     fn drop(&mut self) {
         self.accepting.abort();
@@ -92,7 +115,10 @@ impl Drop for ChaosProxy {
 async fn serve(mut client: TcpStream, server: SocketAddr, chaos: Chaos) {
     match chaos {
         Chaos::ResetAtOnce => reset(&client),
-        Chaos::Silence => std::future::pending().await,
+        Chaos::Silence => {
+            // Until the other side gives up, so that it is seen to.
+            while client.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
+        }
         Chaos::ResetAfterRequest => {
             read_request(&mut client).await;
             reset(&client);
@@ -108,14 +134,16 @@ async fn serve(mut client: TcpStream, server: SocketAddr, chaos: Chaos) {
             };
             let _ = copy_bidirectional(&mut client, &mut server).await;
         }
+        Chaos::ResetAfterHead => {
+            if let Some(answer) = answer_of(&mut client, server).await {
+                let head = head_of(&answer).unwrap_or(answer.len());
+                reset_after(client, &answer[..head]).await;
+            }
+        }
         Chaos::ResetInAnswer(bytes) => {
-            let Some(answer) = answer_of(&mut client, server).await else {
-                return;
-            };
-            let _ = client.write_all(&answer[..bytes.min(answer.len())]).await;
-            // Let what was written arrive before the reset overtakes it.
-            sleep(Duration::from_millis(20)).await;
-            reset(&client);
+            if let Some(answer) = answer_of(&mut client, server).await {
+                reset_after(client, &answer[..bytes.min(answer.len())]).await;
+            }
         }
         Chaos::Trickle(pause) => {
             let Some(answer) = answer_of(&mut client, server).await else {
@@ -129,6 +157,13 @@ async fn serve(mut client: TcpStream, server: SocketAddr, chaos: Chaos) {
             }
         }
     }
+}
+
+async fn reset_after(mut client: TcpStream, bytes: &[u8]) {
+    let _ = client.write_all(bytes).await;
+    // Let what was written arrive before the reset overtakes it.
+    sleep(Duration::from_millis(20)).await;
+    reset(&client);
 }
 
 /// Closing without lingering sends a reset instead of a polite end.
@@ -157,8 +192,14 @@ async fn read_request(stream: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
+/// Bytes of the head, with the empty line after it.
+fn head_of(bytes: &[u8]) -> Option<usize> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    end.map(|end| end + 4)
+}
+
 fn is_whole(bytes: &[u8]) -> bool {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+    let Some(end) = head_of(bytes) else {
         return false;
     };
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
@@ -166,5 +207,5 @@ fn is_whole(bytes: &[u8]) -> bool {
         .lines()
         .find_map(|line| line.strip_prefix("content-length:"))
         .and_then(|length| length.trim().parse::<usize>().ok());
-    bytes.len() >= end + 4 + length.unwrap_or_default()
+    bytes.len() >= end + length.unwrap_or_default()
 }

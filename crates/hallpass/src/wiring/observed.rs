@@ -113,6 +113,7 @@ pub(crate) fn show_breakers(pool: &Pool, metrics: &Metrics) {
 pub(crate) struct Parts {
     pub(crate) pool: Arc<Pool>,
     pub(crate) grants: Arc<SqliteGrants>,
+    pub(crate) alarm: Arc<Alarm>,
 }
 
 impl Health for Parts {
@@ -131,6 +132,10 @@ impl Health for Parts {
 
     fn waiting_grants(&self) -> usize {
         self.grants.waiting()
+    }
+
+    fn mint_failed(&self, code: Code) {
+        self.alarm.note(Some(code));
     }
 }
 

@@ -71,6 +71,9 @@ impl Reloader {
         let mut config = self.config.lock().await;
         match load().and_then(|loaded| self.apply(&config, &loaded.config).map(|it| (it, loaded))) {
             Ok((changed, loaded)) => {
+                for warning in &loaded.warnings {
+                    tracing::warn!("{warning}");
+                }
                 *config = loaded.config;
                 self.record(&changed.join(", "), None).await;
             }

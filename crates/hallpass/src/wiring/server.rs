@@ -153,7 +153,7 @@ impl Server {
         let minter = Arc::new(ObservedMinter {
             pool: pool.clone(),
             metrics: metrics.clone(),
-            alarm,
+            alarm: alarm.clone(),
         });
 
         let sessions = sessions::parts(config, &database, &install_key, &tasks).await?;
@@ -199,7 +199,11 @@ impl Server {
             relay: Some(relay),
             calls: Some(desk),
             metrics,
-            health: Arc::new(observed::Parts { pool, grants }),
+            health: Arc::new(observed::Parts {
+                pool,
+                grants,
+                alarm,
+            }),
             trail: Arc::new(trail::Reading::of(&config.audit.dir)),
             origins: origins(config, &extras)?,
             capacity: Capacity {

@@ -8,6 +8,7 @@
 )]
 
 mod admin_keys;
+mod alarm;
 mod audit_unwritable;
 mod bad_input;
 mod calls;
@@ -26,6 +27,7 @@ mod dev_restart;
 mod dev_start;
 mod dev_tls;
 mod fault_matrix;
+mod hang_up;
 mod incidents;
 mod interviews;
 mod life;
@@ -35,6 +37,10 @@ mod refused_settings;
 mod relay;
 mod rotation;
 mod security_page;
+mod outage;
+mod overload;
+mod reload;
+mod rolling_restart;
 mod serve_drain;
 mod serve_tls;
 mod support;

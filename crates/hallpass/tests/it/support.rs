@@ -11,7 +11,7 @@ pub(crate) mod shim;
 pub(crate) mod sim;
 pub(crate) mod trail;
 
-pub(crate) use client::{Answer, client, post, send, trusting};
+pub(crate) use client::{Answer, client, post, send, trusting, try_send};
 pub(crate) use command::{Run, hallpass};
 pub(crate) use dev::Dev;
 pub(crate) use process::{Process, Stream, binary};

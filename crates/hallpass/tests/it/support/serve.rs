@@ -72,6 +72,18 @@ impl Site {
         sign_hs256(&SecretString::from(self.jwt_secret.clone()), &claims).unwrap()
     }
 
+    /// The configuration's text.
+    pub(crate) fn configuration(&self) -> String {
+        std::fs::read_to_string(self.path("hallpass.toml")).unwrap()
+    }
+
+    /// Changes the configuration's text.
+    pub(crate) fn change(&self, from: &str, to: &str) {
+        let text = self.configuration();
+        assert!(text.contains(from), "{from} in {text}");
+        std::fs::write(self.path("hallpass.toml"), text.replace(from, to)).unwrap();
+    }
+
     pub(crate) fn trail(&self) -> Trail {
         Trail::at(self.path("data/audit"))
     }
@@ -166,6 +178,20 @@ impl Serve {
             admin,
             client: client(),
         }
+    }
+
+    /// How often the log says something by now.
+    pub(crate) fn told(&self, text: &str) -> usize {
+        self.process.text(Stream::Err).matches(text).count()
+    }
+
+    /// Waits until the log has said something so often.
+    pub(crate) fn until_told(&self, text: &str, times: usize) {
+        let mut told = 0;
+        self.process.wait_for(Stream::Err, |line| {
+            told += line.matches(text).count();
+            (told >= times).then_some(())
+        });
     }
 
     /// A plain address of the public listener.
