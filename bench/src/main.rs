@@ -8,17 +8,22 @@
     reason = "a command line tool"
 )]
 
+mod ask;
 mod clock;
 mod disk;
 mod forwarder;
 mod ledger;
 mod load;
 mod machine;
+mod markers;
 mod mint;
+mod overload;
 mod peers;
 mod process;
+mod progress;
 mod relay;
 mod report;
+mod soak;
 mod upstream;
 mod users;
 mod wire;
@@ -42,6 +47,11 @@ enum Command {
     Mint(mint::Args),
     /// Relay WebSocket sessions, relay after relay
     Relay(relay::Args),
+    /// Ask for more than there is capacity for
+    Overload(overload::Args),
+    /// Mint for minutes with a fault every few seconds; nothing may be lost
+    /// or grow
+    Soak(soak::Args),
     /// The bare axum + hyper forwarder, one of the peers
     #[command(hide = true)]
     Forwarder(forwarder::Args),
@@ -69,6 +79,8 @@ fn perform(command: Command) -> Result<()> {
             let local = tokio::task::LocalSet::new();
             runtime.block_on(local.run_until(relay::relay(&args)))
         }
+        Command::Overload(args) => runtime.block_on(overload::overload(&args)),
+        Command::Soak(args) => runtime.block_on(soak::soak(&args)),
         Command::Forwarder(args) => runtime.block_on(forwarder::serve(args)),
     }
 }

@@ -1,7 +1,6 @@
 //! `bench mint`: rounds of levels of peers, so that drift meets them all.
 use std::{
     fs,
-    io::{IsTerminal, Write},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,6 +16,7 @@ use crate::{
     load::{Sample, Timing, drive, try_once},
     machine::{Cores, Machine, raise_open_files},
     peers::{self, Peer, Running, Setting},
+    progress::{progress, run_folder},
     report::{Level, Measured, Report, Subject, markdown},
     upstream::Upstream,
     users,
@@ -117,15 +117,6 @@ async fn measure(args: &Args) -> Result<Report> {
     })
 }
 
-/// In the target folder, which is on a disk as a rule; `/tmp` often is not.
-fn run_folder() -> Result<tempfile::TempDir> {
-    let executable = std::env::current_exe()?;
-    let parent = executable.parent().context("no folder to work in")?;
-    Ok(tempfile::Builder::new()
-        .prefix("bench-")
-        .tempdir_in(parent)?)
-}
-
 impl Args {
     fn timing(&self) -> Result<Timing> {
         Ok(Timing {
@@ -168,6 +159,7 @@ impl<'a> Run<'a> {
             jwt_secret,
             core: cores.server,
             hallpass: args.hallpass()?,
+            upstream_settings: String::new(),
         };
         Ok(Self {
             args,
@@ -247,19 +239,6 @@ impl<'a> Run<'a> {
             .await
             .with_context(|| format!("{name}, {level}"))
     }
-}
-
-/// Shows what is going on, on one line where there is a terminal.
-fn progress(text: &str) {
-    let mut out = std::io::stderr();
-    // Nothing is lost with a progress line.
-    let _ = if out.is_terminal() {
-        write!(out, "\r\x1b[K{text}").and_then(|()| out.flush())
-    } else if text.is_empty() {
-        Ok(())
-    } else {
-        writeln!(out, "{text}")
-    };
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<()> {

@@ -80,6 +80,8 @@ pub(crate) struct Setting {
     pub(crate) core: Option<usize>,
     /// The Hallpass binary.
     pub(crate) hallpass: PathBuf,
+    /// Further settings of Hallpass's upstream.
+    pub(crate) upstream_settings: String,
 }
 
 /// A server that is ready.
@@ -87,12 +89,17 @@ pub(crate) struct Running {
     pub(crate) peer: Peer,
     pub(crate) server: Server,
     pub(crate) target: Arc<Target>,
+    /// Where operators ask, if it has such a place.
+    pub(crate) admin: Option<SocketAddr>,
+    /// What is its own in the run's folder.
+    pub(crate) folder: PathBuf,
 }
 
 /// How to start a peer, and how to speak to it.
 struct Recipe {
     command: Command,
     address: SocketAddr,
+    admin: Option<SocketAddr>,
     /// Answers anything once it serves; Hallpass answers 200.
     ready_path: &'static str,
     path: &'static str,
@@ -127,6 +134,8 @@ pub(crate) async fn start(peer: Peer, setting: &Setting) -> Result<Running> {
         peer,
         server,
         target: Arc::new(recipe.target(&setting.tokens)),
+        admin: recipe.admin,
+        folder,
     })
 }
 
@@ -189,7 +198,7 @@ fn last_lines(log: &Path) -> String {
 }
 
 /// An address nobody listened on a moment ago.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

@@ -39,6 +39,11 @@ impl Server {
         }
     }
 
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processor time and memory of the process and its descendants.
     pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::of_tree(self.child.id())

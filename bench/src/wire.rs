@@ -8,7 +8,7 @@ use tokio::{
 };
 
 const MAX_HEADERS: usize = 48;
-const MAX_MESSAGE: usize = 64 * 1024;
+const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// Where a whole message lies in a buffer, and what its head says.
 #[derive(Debug, PartialEq)]

@@ -11,14 +11,15 @@ use crate::{
     scan_corpus,
 };
 
-/// Arguments of `cargo xtask bench`.
+/// Arguments of `cargo xtask bench` and `cargo xtask soak`.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// Passed to the benchmark: `mint`, then its options; `--help` lists them.
-    /// Or `trail`: the audit trail against the disk; or `registry`: what a
-    /// grant costs the registry, and a mint beside a million of them; or `auth`:
-    /// each kind of credential, and the whole step; or `scan`: the leak scanner
+    /// Passed to the benchmark: `mint`, `relay` or `overload`, then its options;
+    /// `--help` lists them. Or `trail`: the audit trail against the disk; or
+    /// `registry`: what a grant costs the registry, and a mint beside a million
+    /// of them; or `auth`: each kind of credential, and the whole step;
+    /// or `scan`: the leak scanner
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     benchmark: Vec<OsString>,
 }
@@ -48,6 +49,16 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     run(&mut build)?;
     let benchmark = target_folder()?.join(PROFILE).join("hallpass-bench");
     run(Command::new(benchmark).args(&args.benchmark))
+}
+
+/// The soak is a part of the benchmark with a task of its own.
+pub(crate) fn soak(args: Args) -> Result<()> {
+    let options = args.benchmark.into_iter();
+    bench(&Args {
+        benchmark: std::iter::once(OsString::from("soak"))
+            .chain(options)
+            .collect(),
+    })
 }
 
 /// What is measured by a crate's own example: its name here, package, example.

@@ -51,6 +51,8 @@ enum Task {
     Crash(crash::Args),
     /// Fuzz one parser, or each, for some minutes on nightly
     Fuzz(fuzz::Args),
+    /// Build for release and run for minutes with a fault every few seconds
+    Soak(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +76,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Bench(args) => bench::bench(&args),
         Task::Crash(args) => crash::crash(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),
+        Task::Soak(args) => bench::soak(args),
     }
 }
 

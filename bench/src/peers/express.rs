@@ -61,6 +61,7 @@ pub(super) fn recipe(setting: &Setting, run: &Path) -> Result<Recipe> {
     Ok(Recipe {
         command,
         address,
+        admin: None,
         ready_path: "/",
         path: "/api/generate-client-secret",
         body: "{}",

@@ -20,12 +20,14 @@ pub(super) fn prepare(setting: &Setting) -> Result<String> {
 pub(super) fn recipe(setting: &Setting, folder: &Path) -> Result<Recipe> {
     let address = free_address()?;
     let file = folder.join("hallpass.toml");
-    fs::write(&file, configuration(setting, address, folder)?)?;
+    let admin = free_address()?;
+    fs::write(&file, configuration(setting, (address, admin), folder)?)?;
     let mut command = Command::new(&setting.hallpass);
     command.arg("serve").arg("--config").arg(&file);
     Ok(Recipe {
         command,
         address,
+        admin: Some(admin),
         ready_path: "/readyz",
         path: "/api/generate-client-secret",
         body: r#"{"profile":"interview"}"#,
@@ -33,14 +35,18 @@ pub(super) fn recipe(setting: &Setting, folder: &Path) -> Result<Recipe> {
 }
 
 /// Everything on as in production; only the limits are too wide to be hit.
-fn configuration(setting: &Setting, address: SocketAddr, folder: &Path) -> Result<String> {
+fn configuration(
+    setting: &Setting,
+    (address, admin): (SocketAddr, SocketAddr),
+    folder: &Path,
+) -> Result<String> {
     let Setting {
         upstream,
         key,
         jwt_secret,
+        upstream_settings,
         ..
     } = setting;
-    let admin = free_address()?;
     let data = folder.join("data");
     fs::create_dir_all(&data)?;
     let data = text(&data)?;
@@ -63,7 +69,7 @@ level = "info"
 name = "openai"
 base_url = "http://{upstream}/v1"
 api_key = "{key}"
-
+{upstream_settings}
 [[auth.jwt]]
 name = "bench"
 issuer = "{ISSUER}"

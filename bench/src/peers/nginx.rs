@@ -48,6 +48,7 @@ pub(super) fn recipe(setting: &Setting, folder: &Path) -> Result<Recipe> {
     Ok(Recipe {
         command,
         address,
+        admin: None,
         ready_path: "/",
         path: "/v1/realtime/client_secrets",
         body: OPENAI_BODY,

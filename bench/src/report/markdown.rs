@@ -1,8 +1,11 @@
 //! The report as Markdown tables, padded so that they read well unrendered.
 use super::{Figure, Level, Report, Subject, median};
+use crate::markers::{self, Markers};
 
-const BEGIN: &str = "<!-- begin: written by `cargo xtask bench mint` -->";
-const END: &str = "<!-- end: written by `cargo xtask bench mint` -->";
+const MARKERS: Markers = Markers {
+    begin: "<!-- begin: written by `cargo xtask bench mint` -->",
+    end: "<!-- end: written by `cargo xtask bench mint` -->",
+};
 
 /// Heading, figure, decimals.
 const COLUMNS: &[(&str, Figure, usize)] = &[
@@ -28,15 +31,7 @@ pub(crate) fn render(report: &Report) -> String {
 
 /// The report put between the markers of a text, or at its end.
 pub(crate) fn placed(text: &str, report: &Report) -> String {
-    let block = format!("{BEGIN}\n\n{}\n\n{END}", render(report));
-    let around = text
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    match around {
-        Some((before, after)) => format!("{before}{block}{after}"),
-        None if text.trim().is_empty() => format!("{block}\n"),
-        None => format!("{}\n\n{block}\n", text.trim_end()),
-    }
+    markers::placed(text, &MARKERS, &render(report))
 }
 
 fn setting(report: &Report) -> String {
