@@ -19,6 +19,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(1);
 /// For those under way at the end.
 const LAST: Duration = Duration::from_secs(6);
+/// A minute, which no answer takes.
+const LONGEST_US: u64 = 60_000_000;
 /// Connections at most, a little below the server's own cap.
 const CONNECTIONS: usize = 4000;
 
@@ -72,8 +74,8 @@ impl Arrivals {
             idle: RefCell::default(),
             taken: RefCell::new(Taken {
                 seconds: self.timing.window.as_secs_f64(),
-                accepted_us: Histogram::new(3)?,
-                refused_us: Histogram::new(3)?,
+                accepted_us: Histogram::new_with_max(LONGEST_US, 3)?,
+                refused_us: Histogram::new_with_max(LONGEST_US, 3)?,
                 failed: 0,
                 unsent: 0,
             }),

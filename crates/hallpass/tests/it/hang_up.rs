@@ -60,8 +60,14 @@ impl House {
         sim::log(&self.serve.client, &self.sim.url).await.len()
     }
 
-    async fn until_asked(&self, times: usize) {
-        while self.asked().await < times {
+    /// Waits until so many calls failed since the last good one.
+    async fn until_failures(&self, calls: u64) {
+        loop {
+            let health = self.serve.client.get(self.serve.url("/health"));
+            let upstream = &send(health).await.json()["upstream"];
+            if upstream["consecutive_failures"] == calls {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -108,7 +114,7 @@ async fn who_hangs_up_before_the_retry_has_none() {
 
     house.fault(again_after(900)).await;
     let under_way = tokio::spawn(try_send(house.request()));
-    house.until_asked(4).await;
+    house.until_failures(1).await;
     under_way.abort();
     house.until_abandoned().await;
     tokio::time::sleep(Duration::from_millis(900 + 250 + 100)).await;
