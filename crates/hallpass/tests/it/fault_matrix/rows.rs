@@ -24,7 +24,7 @@ pub(super) enum Breaks {
     /// The proxy before it does so.
     Proxy(Chaos),
     /// The upstream is at another address.
-    At(String, Listens),
+    At(String, #[expect(dead_code, reason = "held")] Listens),
     /// The upstream's key is not good, that of a second one is.
     BadKeyOfTwo,
 }
