@@ -21,6 +21,9 @@ pub(super) struct Agreement {
     pub(super) refusals: usize,
     /// Callers who hung up.
     pub(super) gone: usize,
+    /// Callers who had hung up before the server looked at their request, so
+    /// that there was nothing to record.
+    pub(super) unseen: usize,
     /// Callers who waited for ten seconds in vain, which only a machine that
     /// stands still explains: the deadline is one.
     pub(super) late: usize,
@@ -83,7 +86,9 @@ impl Agreement {
             Outcome::Late => self.late += 1,
         }
         let finals = told.map_or(0, |told| told.finals);
-        if finals != 1 {
+        if finals == 0 && *outcome == Outcome::Gone {
+            self.unseen += 1;
+        } else if finals != 1 {
             self.differ(format!("{id}: {outcome:?}, and {finals} final records"));
         }
         let success = told.and_then(|told| told.success.as_ref());

@@ -131,6 +131,7 @@ impl Report {
             secrets,
             refusals,
             gone,
+            unseen,
             late,
             attempts,
             minted,
@@ -141,7 +142,7 @@ impl Report {
         let differ = differences.len();
         let _ = write!(
             text,
-            ".\n\nThe three witnesses: callers sent {requests} requests and got {secrets} secrets and {refusals} refusals; {gone} hung up in the middle, and {late} after ten seconds without an answer. The trail has one final record of each. The simulator saw {attempts} attempts and made {minted} secrets; {orphans} of them reached nobody, and the trail marks {marked} attempts as possible orphans. Differences: {differ}."
+            ".\n\nThe three witnesses: callers sent {requests} requests and got {secrets} secrets and {refusals} refusals; {gone} hung up in the middle, {unseen} of them before the server looked at the request, and {late} after ten seconds without an answer. The trail has one final record of all others. The simulator saw {attempts} attempts and made {minted} secrets; {orphans} of them reached nobody, and the trail marks {marked} attempts as possible orphans. Differences: {differ}."
         );
         text
     }
