@@ -175,6 +175,8 @@ async fn a_bad_configuration_is_refused_and_the_old_one_stays() {
     )
     .unwrap();
     house.reload(READ);
+    // Its record comes after the change's, and is there when it is answered.
+    assert_eq!(house.mint(&json!({})).await.status, 201);
     assert_eq!(house.changes().last().unwrap().1, "limits");
 }
 
