@@ -90,8 +90,8 @@ async fn a_key_is_exchanged_without_a_restart() {
         (refused.status, &*refused.code()),
         (503, "upstream_key_refused")
     );
-    let told = house.serve.process.text(crate::support::Stream::Err);
-    assert!(told.contains("refuses this upstream's standard key"));
+    let told = "refuses this upstream's standard key";
+    house.serve.until_told(told, 1);
 
     // As a secret store writes it: beside, then renamed over the old one.
     std::fs::write(house.site.path("next"), format!("{new}\n")).unwrap();
