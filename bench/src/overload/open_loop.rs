@@ -51,6 +51,7 @@ struct Shared {
     taken: RefCell<Taken>,
 }
 
+#[derive(Clone, Copy)]
 struct Due {
     at: Instant,
     number: usize,

@@ -101,6 +101,7 @@ pub struct Ended {
 /// Carries a session until it ends, and records the end.
 ///
 /// The future is small, since thousands wait in it.
+#[expect(clippy::boxed_local, reason = "the conduit's maker is kept small, too")]
 pub fn carry(conduit: Box<Conduit>, shared: Carried) -> impl Future<Output = Ended> + Send {
     let mut pump = Box::new(Pump::new(*conduit, shared));
     async move {
