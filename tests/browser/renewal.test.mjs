@@ -65,6 +65,18 @@ describe('an interview', () => {
     });
   }
 
+  for (const mode of MODES.filter((each) => each !== 'direct')) {
+    test(`outlives its lease in ${mode} mode, on one connection`, async () => {
+      const page = await visit();
+      await begin(page, { mode });
+      await said(page, QUESTIONS[0]);
+      await page.locator('#log li', { hasText: 'Lease renewed' }).nth(1).waitFor({ timeout: 40_000 });
+      await answer(page, 'still the same connection');
+      await said(page, QUESTIONS[1]);
+      assert.equal(await page.locator('#log li', { hasText: /Moved|Back/ }).count(), 0);
+    });
+  }
+
   // A call that is hung up may have been ended on purpose: nobody comes back.
   for (const mode of MODES.filter((each) => each !== 'call')) {
     test(`survives a dropped connection in ${mode} mode`, async () => {

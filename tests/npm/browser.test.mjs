@@ -175,8 +175,13 @@ async function attack({ url, mints, body }) {
   await attempt('WebSocket', () =>
     new Promise((resolve) => {
       const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/realtime?model=gpt-realtime-2.1`, ['realtime']);
-      socket.onopen = () => resolve('open');
-      socket.onerror = () => resolve('refused: error event');
+      // As OpenAI does, a refusal comes after the upgrade: one error event, then a close.
+      const events = [];
+      socket.onmessage = ({ data }) => events.push(JSON.parse(data));
+      socket.onclose = ({ code }) => {
+        const session = events.some((event) => event.type !== 'error');
+        resolve(session ? `events: ${events.map((event) => event.type)}` : `refused: closed ${code}`);
+      };
     }),
   );
   return seen;

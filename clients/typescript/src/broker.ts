@@ -77,8 +77,11 @@ export class Broker implements TicketSource {
   }
 
   async renewLease(grant: Grant, signal: AbortSignal): Promise<number | undefined> {
-    const answer = (await this.post(`/api/sessions/${grant.id}/renew`, {}, signal)) as Answer;
-    return ms(answer.lease_until);
+    return ms((await this.#renew(grant, signal)).lease_until);
+  }
+
+  #renew({ id }: Grant, signal: AbortSignal): Promise<Answer> {
+    return this.post(`/api/sessions/${id}/renew`, {}, signal) as Promise<Answer>;
   }
 
   /** Sends JSON, and answers with JSON. */
@@ -118,7 +121,7 @@ export class Broker implements TicketSource {
   #open(grant: Grant, url: string, secret: string, options: OpenOptions): ReturnType<Ticket['open']> {
     const { http, WebSocket, PeerConnection, media } = this.#options;
     if (grant.mode === 'call') {
-      const parts = { http, PeerConnection, media, renew: () => this.renewLease(grant, options.signal) };
+      const parts = { http, PeerConnection, media, renew: () => this.#renew(grant, options.signal) };
       // Fetched by those alone who make calls.
       return import('./call.js').then(({ openCall }) => openCall(parts, url, secret, options));
     }

@@ -1,5 +1,5 @@
 import { ConnectError, HallpassError, TokenError, unreachable } from './errors.js';
-import type { ClientEvent } from './events.js';
+import type { ClientEvent, ServerEventMap } from './events.js';
 import type { Link, OpenOptions } from './link.js';
 import { failure, request, type Http } from './http.js';
 import { parse } from './socket.js';
@@ -17,9 +17,12 @@ export interface CallParts {
   http: Http;
   PeerConnection: typeof RTCPeerConnection | undefined;
   media: CallMedia | undefined;
-  /** Asks the server whether the call may go on. */
+  /** Asks the server whether the call may go on, and how long. */
   renew(): Promise<unknown>;
 }
+
+/** A renewal's answer, which says what a `hallpass.session` event says. */
+type Held = ServerEventMap['hallpass.session'];
 
 /** The label OpenAI knows its channel of events by. */
 const CHANNEL = 'oai-events';
@@ -53,6 +56,7 @@ export async function openCall(
     peer.close();
     handlers.onClose({ code, reason, errorCode });
   };
+  const held = (lease: unknown): void => handlers.onEvent({ ...(lease as Held), type: 'hallpass.session' });
   const abort = (): void => end(1000, 'aborted');
   signal.addEventListener('abort', abort);
 
@@ -71,6 +75,8 @@ export async function openCall(
     if (!event || over) return;
     if (event.type === 'error') errorCode = event.error.code ?? event.error.type;
     handlers.onEvent(event);
+    // What a relay tells by itself has to be asked for here; without a lease there is no answer.
+    if (event.type === 'session.created') renew().then(held, () => undefined);
   };
   channel.onclose = () => {
     if (over) return;

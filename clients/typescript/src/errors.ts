@@ -15,7 +15,7 @@ const OFFLINE: Words = [
 ];
 const PAGE: Words = ['Something went wrong on this page.', 'See the detail.'];
 const OVER: Words = ['The conversation is over.', 'Start a new one.'];
-const ODD: Words = ['The voice service gave an unexpected answer.', 'It is not from Hallpass: check the endpoint.'];
+const ODD: Words = ['The voice service gave an unexpected answer.', 'Check the endpoint.'];
 const REFUSED: Words = [
   'The conversation could not be opened. Please try again.',
   'Expired, used before, or of another host.',

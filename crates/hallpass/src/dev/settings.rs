@@ -86,6 +86,7 @@ mode = "direct"
 modes = ["direct", "relay", "call"]
 expires_after_seconds = 60
 max_expires_after_seconds = 600
+lease_seconds = 12
 session = {{ type = "realtime", model = "gpt-realtime-2.1", instructions = """
 You are a friendly, professional interviewer. Ask these questions in this order, one at a time.
 Listen to the whole answer, thank the candidate in a few words, and go on. After the last one say goodbye.

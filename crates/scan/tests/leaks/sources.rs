@@ -261,6 +261,29 @@ fn a_text_longer_than_memory_allows_is_read_in_pieces() {
     assert_eq!(places, [lines + 1]);
 }
 
+#[test]
+fn a_utf16_file_is_read_with_its_lines() {
+    let text = format!("one\n\"{}\" +\n\"{}\"", &key(12)[..50], &key(12)[50..]);
+    let units = text.encode_utf16();
+    let little: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain(units.clone().flat_map(u16::to_le_bytes))
+        .collect();
+    let big: Vec<u8> = [0xfe, 0xff]
+        .into_iter()
+        .chain(units.flat_map(u16::to_be_bytes))
+        .collect();
+    let folder = folder(&[("little.txt", &little), ("big.txt", &big)]);
+    let outcome = scan(folder.path(), FileOptions::default());
+    assert_eq!(names(&folder, &outcome), ["big.txt", "little.txt"]);
+    assert!(
+        outcome
+            .findings
+            .iter()
+            .all(|finding| finding.position.line == 2)
+    );
+}
+
 fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .arg("-C")
