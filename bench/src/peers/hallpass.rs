@@ -56,6 +56,8 @@ listen = "{address}"
 admin_listen = "{admin}"
 data_dir = "{data}"
 max_connections = 4096
+# One address may hold a thousand connections, unless it is a proxy.
+trusted_proxies = ["127.0.0.1/32"]
 drain_seconds = 2
 
 [limits]

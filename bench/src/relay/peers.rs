@@ -230,6 +230,8 @@ listen = "{address}"
 admin_listen = "{admin}"
 data_dir = "{data}"
 max_connections = 20000
+# One address may hold a thousand connections, unless it is a proxy.
+trusted_proxies = ["127.0.0.1/32"]
 drain_delay_seconds = 0
 drain_seconds = 2
 
