@@ -4,12 +4,15 @@
 //! so that it is copied nowhere; what has to be seen whole is held until it is,
 //! and given back as frames of our own.
 
+mod frame;
+mod message;
 mod sink;
 mod splicer;
+mod violation;
 
 pub(crate) use sink::{Found, Part, Sink};
-pub(crate) use splicer::Violation;
-pub(crate) use splicer::{Side, Splicer};
+pub(crate) use splicer::Splicer;
+pub(crate) use violation::{Side, Violation};
 
 /// What is known of a message after some of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,41 +1,14 @@
 //! The frames of one direction.
 
-use super::{Judge, Judged, Sight, Sink};
-use crate::ws::{Close, Head, HeadError, MAX_HEAD, Opcode, mask_from, read_head};
+use super::{
+    Judge, Judged, Side, Sight, Sink, Violation,
+    frame::{Frame, Span, append, written},
+    message::{Doing, Message, release},
+};
+use crate::ws::{Close, Head, MAX_HEAD, Opcode, mask_from, read_head};
 
 /// Bytes unmasked at a time to be looked at; on the stack.
 const UNMASK_BLOCK: usize = 1024;
-
-/// Which end the bytes come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The client, whose frames are masked.
-    Client,
-    /// OpenAI, whose frames are not.
-    Upstream,
-}
-
-/// Why a connection can't go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Violation {
-    /// The frames are not WebSocket.
-    #[error("a frame broke the protocol: {0}")]
-    Protocol(&'static str),
-    /// A message that was passing turned into another; its end was not sent on.
-    #[error("a message broke its promise")]
-    Promise,
-}
-
-impl From<HeadError> for Violation {
-    fn from(error: HeadError) -> Self {
-        Self::Protocol(match error {
-            HeadError::Reserved => "a reserved bit is set",
-            HeadError::Opcode => "the opcode is unknown",
-            HeadError::Control => "a control frame is in pieces or too long",
-            HeadError::Length => "the length is not in its shortest form",
-        })
-    }
-}
 
 /// Gives the key of a mask.
 pub(crate) type Keys<'k> = &'k mut dyn FnMut() -> [u8; 4];
@@ -51,43 +24,6 @@ pub(crate) struct Splicer<J: Judge> {
     control: Vec<u8>,
     closed: bool,
     pub(crate) judge: J,
-}
-
-/// The frame whose payload comes next.
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    head: Head,
-    done: u64,
-    /// Where its head begins in the input, while that is the input it came in.
-    starts: Option<usize>,
-}
-
-/// The message under way.
-struct Message<S> {
-    scan: S,
-    doing: Doing,
-    /// Unmasked bytes that wait for the decision, or are the copy.
-    held: Vec<u8>,
-    /// How many of these are of frames before this one.
-    of_earlier: usize,
-    /// Whether the copy grew too long.
-    cut: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
-    Deciding,
-    Passing,
-    Watching,
-    Copying,
-    Holding,
-    Skipping,
-}
-
-impl Doing {
-    const fn passes(self) -> bool {
-        matches!(self, Self::Passing | Self::Watching | Self::Copying)
-    }
 }
 
 impl<J: Judge> Splicer<J> {
@@ -438,62 +374,5 @@ impl<J: Judge> Splicer<J> {
         sink.own(Head::frame(true, opcode, mask, &self.control));
         self.control = Vec::new();
         Ok(())
-    }
-}
-
-/// A part of a frame's payload in the input.
-struct Span<'i> {
-    input: &'i [u8],
-    at: usize,
-    end: usize,
-    ends_frame: bool,
-}
-
-impl<'i> Span<'i> {
-    fn bytes(&self) -> &'i [u8] {
-        &self.input[self.at..self.end]
-    }
-}
-
-/// Sends on what waited for the decision, and the part that brought it.
-fn release<S>(message: &Message<S>, frame: &Frame, here: &Span<'_>, sink: &mut Sink) {
-    if message.held.is_empty()
-        && frame.head.opcode == Opcode::Text
-        && let Some(starts) = frame.starts
-    {
-        sink.pass(starts..here.end);
-        return;
-    }
-    let (earlier, own) = message.held.split_at(message.of_earlier);
-    let mut opcode = Opcode::Text;
-    if !earlier.is_empty() {
-        sink.own(Head::frame(false, opcode, frame.head.mask, earlier));
-        opcode = Opcode::Continuation;
-    }
-    let mut begun = written(&Head {
-        opcode,
-        ..frame.head
-    });
-    let payload = begun.len();
-    begun.extend_from_slice(own);
-    if let Some(key) = frame.head.mask {
-        mask_from(&mut begun[payload..], key, 0);
-    }
-    sink.own(begun);
-    sink.pass(here.at..here.end);
-}
-
-fn written(head: &Head) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(MAX_HEAD);
-    head.write(&mut bytes);
-    bytes
-}
-
-/// Adds a part of a frame's payload, unmasked.
-fn append(to: &mut Vec<u8>, frame: &Frame, bytes: &[u8]) {
-    let start = to.len();
-    to.extend_from_slice(bytes);
-    if let Some(key) = frame.head.mask {
-        mask_from(&mut to[start..], key, frame.done);
     }
 }
