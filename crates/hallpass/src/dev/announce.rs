@@ -155,15 +155,25 @@ Get a client secret as the app's user would:
 fn next(upstream: Upstream, data_dir: &Path) -> String {
     let audit = data_dir.join("audit");
     let audit = audit.display();
+    let program = program();
     let real = match upstream {
-        Upstream::Sim => "  OPENAI_API_KEY=… hallpass dev --upstream openai   with a real key\n",
-        Upstream::Openai => "",
+        Upstream::Sim => {
+            format!("  OPENAI_API_KEY=… {program} dev --upstream openai   with a real key\n")
+        }
+        Upstream::Openai => String::new(),
     };
     format!(
         "Next:
 
-  hallpass audit tail {audit}   what was recorded
+  {program} audit tail {audit}   what was recorded
 {real}  Ctrl-C ends it; the next start on the same data directory goes on where this one ended.
 "
     )
+}
+
+/// This program as it was called, so that a line can be pasted where it may
+/// not be on the path.
+fn program() -> String {
+    let called = std::env::args().next();
+    called.unwrap_or_else(|| "hallpass".to_owned())
 }

@@ -84,7 +84,7 @@ fn the_banner_names_every_address_and_what_to_do_next() {
         &file.tls_url,
         &file.admin_url,
         &file.upstream_url,
-        "OPENAI_API_KEY=… hallpass dev --upstream openai",
+        "dev --upstream openai   with a real key",
     ] {
         assert!(out.contains(named), "{named} is not in\n{out}");
     }
