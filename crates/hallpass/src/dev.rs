@@ -130,9 +130,9 @@ async fn bind(dev: &Dev, tls: std::sync::Arc<TlsReloader>) -> Result<Sockets, St
         crate::cli::dev::Upstream::Openai => None,
     };
     Ok(Sockets {
-        public: Listener::bind(at(0)?, None).await?,
-        admin: Listener::bind(at(1)?, None).await?,
+        public: Listener::bind(at(0)?, None)?,
+        admin: Listener::bind(at(1)?, None)?,
         simulator,
-        tls: Listener::bind(at(3)?, Some(tls)).await?,
+        tls: Listener::bind(at(3)?, Some(tls))?,
     })
 }

@@ -1,14 +1,20 @@
 //! One listening socket and what is served there.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use hallpass_config::section;
 use hallpass_http::serve::{Limits, Network, Server, Shutdown, TrustedProxies, tls::TlsReloader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::lifecycle::Stopping;
 use crate::cli::Stop;
+
+/// Connections that may wait to be accepted; the system may allow fewer.
+///
+/// Where they are more, the system drops them and each comes again after a
+/// second: in a rush that would hit probes as well as callers.
+const BACKLOG: u32 = 4096;
 
 /// A bound socket; nothing is served before [`Listener::serve`].
 pub(crate) struct Listener {
@@ -20,12 +26,8 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Binds an address.
-    pub(crate) async fn bind(
-        address: SocketAddr,
-        tls: Option<Arc<TlsReloader>>,
-    ) -> Result<Self, Stop> {
-        let socket = TcpListener::bind(address)
-            .await
+    pub(crate) fn bind(address: SocketAddr, tls: Option<Arc<TlsReloader>>) -> Result<Self, Stop> {
+        let socket = listen(address)
             .map_err(|error| Stop::usage(format!("can't listen at {address}: {error}")))?;
         let address = socket.local_addr()?;
         Ok(Self {
@@ -58,6 +60,17 @@ impl Listener {
             );
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart may take the port while connections of before still close.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn limits(settings: &section::Server) -> Limits {

@@ -222,8 +222,8 @@ impl Server {
         let (public, admin) = match extras.bound {
             Some(bound) => bound,
             None => (
-                Listener::bind(config.server.listen, certificate).await?,
-                Listener::bind(config.server.admin_listen, None).await?,
+                Listener::bind(config.server.listen, certificate)?,
+                Listener::bind(config.server.admin_listen, None)?,
             ),
         };
         let settings = config.server.clone();
