@@ -3,6 +3,7 @@
 //! Each session sends and gets twenty frames a second of 6 KB. What is measured
 //! is the relay's processor time for each frame that arrived, the time a frame
 //! takes from upstream to client, and the memory of sessions that say nothing.
+mod besides;
 mod peers;
 mod report;
 mod session;
@@ -22,9 +23,11 @@ use crate::{
     clock::today,
     machine::{Cores, Machine, raise_open_files},
     process::Usage,
+    progress::progress,
     users,
 };
-use peers::{Peer, Running, Setting};
+use besides::{Ended, Minted};
+use peers::{Certificate, Peer, Running, Setting};
 use session::Fleet;
 use upstream::Upstream;
 
@@ -77,6 +80,8 @@ struct Sample {
 struct Idle {
     peer: Peer,
     sessions: usize,
+    /// Whether clients speak TLS.
+    tls: bool,
     /// KiB of resident memory more for each session.
     kib: f64,
 }
@@ -91,6 +96,8 @@ struct Report {
     versions: Vec<(Peer, String)>,
     samples: Vec<Sample>,
     idle: Vec<Idle>,
+    minted: Vec<Minted>,
+    ended: Vec<Ended>,
 }
 
 /// Measures, prints, and writes what was asked for.
@@ -121,6 +128,7 @@ async fn measure(args: &Args) -> Result<Report> {
         jwt_secret,
         core: cores.server,
         hallpass: args.hallpass()?,
+        certificate: Certificate::make(folder.path())?,
         folder: folder.path().to_owned(),
     };
     let versions = args
@@ -136,13 +144,18 @@ async fn measure(args: &Args) -> Result<Report> {
         versions,
         samples: Vec::new(),
         idle: Vec::new(),
+        minted: Vec::new(),
+        ended: Vec::new(),
     };
     for round in 0..args.rounds.get() {
         for peer in &args.only {
-            let run = setting.folder.join(format!("{}-{round}", peer.name()));
+            let (name, rounds) = (peer.name(), args.rounds);
+            progress(&format!("round {} of {rounds}: {name}", round + 1));
+            let run = setting.folder.join(format!("{name}-{round}"));
             report.round(args, *peer, &setting, &upstream, &run).await?;
         }
     }
+    progress("");
     Ok(report)
 }
 
@@ -163,10 +176,59 @@ impl Report {
         }
         if args.idle > 0 && peer != Peer::Direct {
             let mut running = peers::start(peer, setting, &run.join("idle")).await?;
-            let idle = say_nothing(&running, setting, args.idle).await?;
+            self.say_nothing(&running, setting, args.idle).await?;
             running.stop()?;
-            self.idle.push(idle);
         }
+        if peer == Peer::Hallpass {
+            self.besides(args, setting, run).await?;
+        }
+        Ok(())
+    }
+
+    /// What only Hallpass is asked.
+    async fn besides(&mut self, args: &Args, setting: &Setting, run: &Path) -> Result<()> {
+        if args.idle > 0 {
+            let mut running = peers::start_tls(setting, &run.join("tls")).await?;
+            let kib = besides::idle_over_tls(&running, setting, args.idle).await?;
+            running.stop()?;
+            self.idle.push(Idle {
+                peer: running.peer,
+                sessions: args.idle,
+                tls: true,
+                kib,
+            });
+        }
+        if let Some(live) = args.sessions.iter().max() {
+            let mut running = peers::start(Peer::Hallpass, setting, &run.join("end")).await?;
+            self.ended
+                .push(besides::end_all(&running, setting, *live).await?);
+            running.stop()?;
+        }
+        Ok(())
+    }
+
+    async fn say_nothing(
+        &mut self,
+        running: &Running,
+        setting: &Setting,
+        sessions: usize,
+    ) -> Result<()> {
+        // What the first ones make is made once.
+        let first = Fleet::connect(running, setting, 20).await?;
+        let before = running.usage()?;
+        let fleet = Fleet::connect(running, setting, sessions).await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let after = running.usage()?;
+        self.idle.push(Idle {
+            peer: running.peer,
+            sessions,
+            tls: false,
+            kib: kib_each(&before, &after, sessions),
+        });
+        if running.peer == Peer::Hallpass {
+            self.minted.push(besides::mint(running, setting).await?);
+        }
+        drop((first, fleet));
         Ok(())
     }
 }
@@ -208,20 +270,9 @@ async fn talk(
     })
 }
 
-async fn say_nothing(running: &Running, setting: &Setting, sessions: usize) -> Result<Idle> {
-    // What the first ones make is made once.
-    let first = Fleet::connect(running, setting, 20).await?;
-    let before = running.usage()?;
-    let fleet = Fleet::connect(running, setting, sessions).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let after = running.usage()?;
-    drop((first, fleet));
-    let more = resident(&after) - resident(&before);
-    Ok(Idle {
-        peer: running.peer,
-        sessions,
-        kib: more / 1024.0 / sessions as f64,
-    })
+/// KiB of resident memory more for each of some sessions.
+fn kib_each(before: &Usage, after: &Usage, sessions: usize) -> f64 {
+    (resident(after) - resident(before)) / 1024.0 / sessions as f64
 }
 
 fn resident(usage: &Usage) -> f64 {

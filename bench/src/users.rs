@@ -12,6 +12,8 @@ pub(crate) const ISSUER: &str = "https://bench.example.test";
 pub(crate) const AUDIENCE: &str = "hallpass";
 /// The role each user holds.
 pub(crate) const ROLE: &str = "bench";
+/// The role of whoever operates the server.
+pub(crate) const OPERATOR: &str = "operator";
 
 const USERS: usize = 256;
 const LIFETIME_SECONDS: u64 = 4 * 3600;
@@ -32,18 +34,31 @@ pub(crate) fn tokens(secret: &str) -> Result<Vec<String>> {
     let header = Header::new(Algorithm::HS256);
     let now = unix_seconds();
     (0..USERS)
-        .map(|user| Ok(encode(&header, &claims(user, now), &key)?))
+        .map(|user| {
+            Ok(encode(
+                &header,
+                &claims(format!("user-{user:04}"), ROLE, now),
+                &key,
+            )?)
+        })
         .collect()
 }
 
-fn claims(user: usize, now: u64) -> Claims {
+/// A token of the operator's.
+pub(crate) fn operator(secret: &str) -> Result<String> {
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    let claims = claims("operator".to_owned(), OPERATOR, unix_seconds());
+    Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
+}
+
+fn claims(sub: String, role: &'static str, now: u64) -> Claims {
     Claims {
-        sub: format!("user-{user:04}"),
+        sub,
         iss: ISSUER,
         aud: AUDIENCE,
         iat: now,
         exp: now + LIFETIME_SECONDS,
-        roles: [ROLE],
+        roles: [role],
     }
 }
 

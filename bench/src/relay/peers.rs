@@ -13,8 +13,33 @@ use serde::Serialize;
 use crate::{
     peers::{nginx, said},
     process::{Server, Usage},
-    users::{AUDIENCE, ISSUER, ROLE},
+    users::{AUDIENCE, ISSUER, OPERATOR, ROLE},
 };
+
+/// A certificate made for one run.
+pub(super) struct Certificate {
+    chain_file: PathBuf,
+    key_file: PathBuf,
+    /// For clients: it alone.
+    pub(super) roots: tokio_rustls::rustls::RootCertStore,
+}
+
+impl Certificate {
+    /// Makes one for `localhost`.
+    pub(super) fn make(folder: &Path) -> Result<Self> {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+        let files = (folder.join("chain.pem"), folder.join("key.pem"));
+        fs::write(&files.0, made.cert.pem())?;
+        fs::write(&files.1, made.signing_key.serialize_pem())?;
+        let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone())?;
+        Ok(Self {
+            chain_file: files.0,
+            key_file: files.1,
+            roots,
+        })
+    }
+}
 
 /// A relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -58,12 +83,16 @@ pub(super) struct Setting {
     pub(super) core: Option<usize>,
     pub(super) hallpass: PathBuf,
     pub(super) folder: PathBuf,
+    /// What clients of a server with TLS trust, and its files.
+    pub(super) certificate: Certificate,
 }
 
 /// A relay that is ready.
 pub(super) struct Running {
     pub(super) peer: Peer,
     pub(super) address: SocketAddr,
+    /// Where Hallpass is operated.
+    pub(super) admin: Option<SocketAddr>,
     server: Option<Server>,
 }
 
@@ -117,18 +146,47 @@ pub(super) async fn start(peer: Peer, setting: &Setting, run: &Path) -> Result<R
         return Ok(Running {
             peer,
             address: setting.upstream,
+            admin: None,
             server: None,
         });
     }
     fs::create_dir_all(run)?;
-    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let (address, admin) = (free_address()?, free_address()?);
     let command = match peer {
-        Peer::Hallpass => hallpass(setting, run, address)?,
+        Peer::Hallpass => hallpass(setting, run, (address, admin), "")?,
         Peer::Nginx => nginx_command(setting, run, address)?,
         _ => ws(setting, address),
     };
+    listening(peer, setting, run, (address, admin), &command).await
+}
+
+/// Starts Hallpass with TLS on the client's leg.
+pub(super) async fn start_tls(setting: &Setting, run: &Path) -> Result<Running> {
+    fs::create_dir_all(run)?;
+    let addresses = (free_address()?, free_address()?);
+    let files = &setting.certificate;
+    let tls = format!(
+        "[server.tls]\ncert_file = \"{}\"\nkey_file = \"{}\"\n",
+        text(&files.chain_file)?,
+        text(&files.key_file)?
+    );
+    let command = hallpass(setting, run, addresses, &tls)?;
+    listening(Peer::Hallpass, setting, run, addresses, &command).await
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+async fn listening(
+    peer: Peer,
+    setting: &Setting,
+    run: &Path,
+    (address, admin): (SocketAddr, SocketAddr),
+    command: &Command,
+) -> Result<Running> {
     let log = run.join("output.log");
-    let mut server = Server::start(&command, setting.core, &log)?;
+    let mut server = Server::start(command, setting.core, &log)?;
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(20) {
         server
@@ -138,6 +196,7 @@ pub(super) async fn start(peer: Peer, setting: &Setting, run: &Path) -> Result<R
             return Ok(Running {
                 peer,
                 address,
+                admin: (peer == Peer::Hallpass).then_some(admin),
                 server: Some(server),
             });
         }
@@ -206,13 +265,17 @@ http {{
     Ok(command)
 }
 
-fn hallpass(setting: &Setting, run: &Path, address: SocketAddr) -> Result<Command> {
+fn hallpass(
+    setting: &Setting,
+    run: &Path,
+    (address, admin): (SocketAddr, SocketAddr),
+    more: &str,
+) -> Result<Command> {
     ensure!(
         setting.hallpass.is_file(),
         "{} is missing",
         setting.hallpass.display()
     );
-    let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let (file, data) = (run.join("hallpass.toml"), run.join("data"));
     fs::create_dir_all(&data)?;
     let data = text(&data)?;
@@ -235,6 +298,7 @@ trusted_proxies = ["127.0.0.1/32"]
 drain_delay_seconds = 0
 drain_seconds = 2
 
+{more}
 [limits]
 per_address_per_minute = 1000000000
 
@@ -262,6 +326,10 @@ profiles = ["interview"]
 permissions = ["grants:create"]
 limits = {{ concurrent_sessions = 100000 }}
 budget = {{ usd_per_day = 1000000.0 }}
+
+[roles.{OPERATOR}]
+profiles = ["*"]
+permissions = ["*"]
 "#
         ),
     )?;

@@ -1,7 +1,10 @@
 //! The figures as Markdown.
 use std::fmt::Write;
 
-use super::{Idle, Peer, Report, Sample};
+use super::{
+    Idle, Peer, Report, Sample,
+    besides::{Ended, Minted},
+};
 
 const BEGIN: &str = "<!-- begin: written by `cargo xtask bench relay` -->";
 const END: &str = "<!-- end: written by `cargo xtask bench relay` -->";
@@ -32,6 +35,7 @@ pub(super) fn render(report: &Report) -> String {
         level_table(&mut text, report, level);
     }
     idle_table(&mut text, report);
+    besides(&mut text, report);
     text.trim_end().to_owned()
 }
 
@@ -93,15 +97,38 @@ fn idle_table(text: &mut String, report: &Report) {
         first.sessions
     );
     for (peer, _) in &report.versions {
-        let of: Vec<f64> = report
-            .idle
-            .iter()
-            .filter(|idle| idle.peer == *peer)
-            .map(|idle: &Idle| idle.kib)
-            .collect();
-        if let Some(kib) = median(of) {
-            let _ = writeln!(text, "| {} | {kib:.1} |", peer.name());
+        for (tls, leg) in [(false, ""), (true, ", TLS to the client")] {
+            let idle = report.idle.iter();
+            let of = idle.filter(|idle| idle.peer == *peer && idle.tls == tls);
+            if let Some(kib) = median(of.map(|idle: &Idle| idle.kib).collect()) {
+                let _ = writeln!(text, "| {}{leg} | {kib:.1} |", peer.name());
+            }
         }
+    }
+}
+
+/// What Hallpass was asked besides.
+fn besides(text: &mut String, report: &Report) {
+    let minted = |of: fn(&Minted) -> f64| number(median(report.minted.iter().map(of).collect()), 2);
+    if let Some(idle) = report.idle.first().filter(|_| !report.minted.is_empty()) {
+        let _ = write!(
+            text,
+            "\nMints through Hallpass while it held {} idle sessions, one after the other, each on a new connection, all answered: p50 {} ms, p99 {} ms.\n",
+            idle.sessions,
+            minted(|minted| minted.p50_ms),
+            minted(|minted| minted.p99_ms),
+        );
+    }
+    let ended = |of: fn(&Ended) -> f64| number(median(report.ended.iter().map(of).collect()), 1);
+    if let Some(first) = report.ended.first() {
+        let _ = write!(
+            text,
+            "\nA revocation of everything with {} live sessions: from its answer to the close, p50 {} ms, p99 {} ms, the last {} ms.\n",
+            first.sessions,
+            ended(|ended| ended.p50_ms),
+            ended(|ended| ended.p99_ms),
+            ended(|ended| ended.longest_ms),
+        );
     }
 }
 

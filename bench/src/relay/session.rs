@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -109,7 +109,7 @@ pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<
 }
 
 /// Reads a head of HTTP.
-pub(super) async fn read_head(stream: &mut TcpStream) -> Result<String> {
+pub(super) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
@@ -218,31 +218,48 @@ async fn receive(mut reader: OwnedReadHalf, shared: Rc<Shared>) {
 }
 
 /// One session, up to its first event.
-async fn open(running: &Running, token: &str) -> Result<TcpStream> {
+pub(super) async fn open(running: &Running, token: &str) -> Result<TcpStream> {
     let (query, credential) = match running.peer {
-        Peer::Hallpass => ("", mint(running, token).await?),
+        Peer::Hallpass => {
+            let stream = TcpStream::connect(running.address).await?;
+            ("", mint(running, stream, token).await?)
+        }
         _ => ("?model=plain", "sk-none".to_owned()),
     };
     let mut stream = TcpStream::connect(running.address).await?;
     stream.set_nodelay(true)?;
+    upgrade(running, &mut stream, query, &credential).await?;
+    Ok(stream)
+}
+
+/// Makes a session of a connection, and waits for its first event.
+pub(super) async fn upgrade(
+    running: &Running,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    query: &str,
+    credential: &str,
+) -> Result<()> {
     let request = format!(
         "GET /v1/realtime{query} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {credential}\r\n\r\n",
         running.address
     );
     stream.write_all(request.as_bytes()).await?;
-    let head = read_head(&mut stream).await?;
+    let head = read_head(stream).await?;
     ensure!(head.starts_with("HTTP/1.1 101"), "no WebSocket: {head}");
-    let first = read_frame(&mut stream).await?;
+    let first = read_frame(stream).await?;
     let first = String::from_utf8_lossy(&first).into_owned();
     if !first.contains("session.created") {
         bail!("no session: {first}");
     }
-    Ok(stream)
+    Ok(())
 }
 
 /// A pass of Hallpass's, as a page's backend would get it.
-async fn mint(running: &Running, token: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(running.address).await?;
+pub(super) async fn mint(
+    running: &Running,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    token: &str,
+) -> Result<String> {
     let body = r#"{"profile":"interview","mode":"relay"}"#;
     let request = format!(
         "POST /api/generate-client-secret HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
