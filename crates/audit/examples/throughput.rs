@@ -59,6 +59,8 @@ impl TrailObserver for Count {
     fn poisoned(&self, why: &str) {
         println!("poisoned: {why}");
     }
+
+    fn stalled(&self, _stalled: bool) {}
 }
 
 fn main() {

@@ -80,6 +80,7 @@ mod search;
 mod segment;
 mod ship;
 mod sidecar;
+mod stall;
 mod stored;
 mod terms;
 mod trail;

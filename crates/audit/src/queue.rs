@@ -9,11 +9,30 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use hallpass_core::ports::{AuditReceipt, AuditUnavailable};
 
 use crate::gather::Gather;
+
+/// Why a load is not durable.
+#[derive(Debug, Clone)]
+pub(crate) enum Undone {
+    /// It never will be, and why.
+    Broken(Arc<str>),
+    /// It is still on its way, too long already.
+    Late,
+}
+
+impl From<Undone> for AuditUnavailable {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Broken(why) => Self::Refused(why.to_string()),
+            Undone::Late => Self::Late,
+        }
+    }
+}
 
 /// Bytes that may wait before the disk counts as too slow to serve.
 const MAX_WAITING: usize = 64 << 20;
@@ -48,7 +67,7 @@ pub(crate) struct Batch(Mutex<BatchState>);
 #[derive(Debug)]
 enum BatchState {
     Waiting(Vec<Option<Waker>>),
-    Done(Result<u64, Arc<str>>),
+    Done(Result<u64, Undone>),
 }
 
 impl Default for BatchState {
@@ -59,7 +78,7 @@ impl Default for BatchState {
 
 impl Batch {
     /// Tells every caller: the number of the first record, or what went wrong.
-    pub(crate) fn finish(&self, result: Result<u64, Arc<str>>) {
+    pub(crate) fn finish(&self, result: Result<u64, Undone>) {
         let before = mem::replace(&mut *held(&self.0), BatchState::Done(result));
         if let BatchState::Waiting(wakers) = before {
             wakers.into_iter().flatten().for_each(Waker::wake);
@@ -84,7 +103,7 @@ impl Future for Ticket {
             BatchState::Done(Ok(first)) => Poll::Ready(Ok(AuditReceipt {
                 sequence: *first + this.place,
             })),
-            BatchState::Done(Err(why)) => Poll::Ready(Err(AuditUnavailable(why.to_string()))),
+            BatchState::Done(Err(undone)) => Poll::Ready(Err(undone.clone().into())),
             BatchState::Waiting(wakers) => {
                 let slot = *this.slot.get_or_insert_with(|| {
                     wakers.push(None);
@@ -105,6 +124,10 @@ struct Waiting {
     wake_at: Option<usize>,
     closed: bool,
     broken: Option<Arc<str>>,
+    /// What the writer has taken to the disk, and when.
+    at_disk: Option<(Instant, Arc<Batch>)>,
+    /// The writer is no more.
+    ended: bool,
 }
 
 /// The records that wait for the writer.
@@ -112,7 +135,9 @@ struct Waiting {
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
+    ended: Condvar,
     broken: AtomicBool,
+    stalled: AtomicBool,
 }
 
 impl Queue {
@@ -120,14 +145,14 @@ impl Queue {
     pub(crate) fn push(&self, body: &[u8]) -> Result<Ticket, AuditUnavailable> {
         let mut waiting = held(&self.waiting);
         if waiting.closed {
-            return Err(AuditUnavailable("the trail is closed".to_owned()));
+            return Err(AuditUnavailable::Refused("the trail is closed".to_owned()));
         }
         if let Some(why) = &waiting.broken {
-            return Err(AuditUnavailable(why.to_string()));
+            return Err(AuditUnavailable::Refused(why.to_string()));
         }
         if waiting.load.bodies.len() + body.len() > MAX_WAITING {
             let why = "the disk is too slow: 64 MiB of records wait for it";
-            return Err(AuditUnavailable(why.to_owned()));
+            return Err(AuditUnavailable::Refused(why.to_owned()));
         }
         let place = waiting.load.ends.len();
         waiting.load.bodies.extend_from_slice(body);
@@ -152,6 +177,7 @@ impl Queue {
     pub(crate) fn take(&self, load: &mut Load, gather: &Gather) -> Option<Arc<Batch>> {
         load.clear();
         let mut waiting = held(&self.waiting);
+        waiting.at_disk = None;
         while waiting.load.ends.is_empty() {
             if waiting.closed {
                 return None;
@@ -165,7 +191,9 @@ impl Queue {
         let mut waiting = self.gather(waiting, gather);
         waiting.wake_at = None;
         mem::swap(load, &mut waiting.load);
-        Some(mem::take(&mut waiting.batch))
+        let batch = mem::take(&mut waiting.batch);
+        waiting.at_disk = Some((Instant::now(), batch.clone()));
+        Some(batch)
     }
 
     fn gather<'a>(
@@ -199,7 +227,43 @@ impl Queue {
         waiting.load.clear();
         let batch = mem::take(&mut waiting.batch);
         drop(waiting);
-        batch.finish(Err(why.clone()));
+        batch.finish(Err(Undone::Broken(why.clone())));
+    }
+
+    /// Notes that the writer is no more.
+    pub(crate) fn end(&self) {
+        held(&self.waiting).ended = true;
+        self.ended.notify_all();
+    }
+
+    /// Waits a moment; false once the writer is no more.
+    pub(crate) fn writer_lives(&self, moment: Duration) -> bool {
+        let waiting = held(&self.waiting);
+        let waited = self
+            .ended
+            .wait_timeout_while(waiting, moment, |waiting| !waiting.ended);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.ended
+    }
+
+    /// Sees whether the writer has been at the disk for too long, and lets
+    /// nobody wait for it then: neither those whose records it has, nor those
+    /// in line, nor who comes until it is back. Whether that changed.
+    pub(crate) fn see_stall(&self, patience: Duration) -> bool {
+        let waiting = held(&self.waiting);
+        let late = waiting.at_disk.as_ref();
+        let late = late.filter(|(since, _)| since.elapsed() >= patience);
+        let batches = late.map(|(_, batch)| [batch.clone(), waiting.batch.clone()]);
+        drop(waiting);
+        let stalled = batches.is_some();
+        for batch in batches.into_iter().flatten() {
+            batch.finish(Err(Undone::Late));
+        }
+        self.stalled.swap(stalled, Ordering::AcqRel) != stalled
+    }
+
+    /// Whether the writer has been at the disk for too long.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Acquire)
     }
 
     /// Whether records are still taken.

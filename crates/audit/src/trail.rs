@@ -26,6 +26,7 @@ use crate::{
     queue::{Load, Queue, held},
     recover::{Cut, Found, OpenError, Recovery, inspect, mend},
     segment::{Lines, Segment},
+    stall::StallWatch,
     stored::StoredRecord,
     writer::{Current, Writer},
 };
@@ -37,6 +38,9 @@ pub trait TrailObserver: Send + Sync {
 
     /// The trail takes no more records, and why.
     fn poisoned(&self, why: &str);
+
+    /// The disk stopped answering, or answers again.
+    fn stalled(&self, stalled: bool);
 }
 
 /// Looks away.
@@ -46,6 +50,8 @@ impl TrailObserver for NoObserver {
     fn synced(&self, _records: usize, _write: Duration, _sync: Duration) {}
 
     fn poisoned(&self, _why: &str) {}
+
+    fn stalled(&self, _stalled: bool) {}
 }
 
 /// How a trail is kept.
@@ -62,6 +68,9 @@ pub struct TrailSettings {
     /// Only waited for when records lately came together, and only until as
     /// many are there again.
     pub gather_window: Duration,
+    /// How long the disk may keep records waiting before their callers are told
+    /// that it does not answer; found out after at most a quarter more.
+    pub patience: Duration,
     /// Tells the time of the trail's own records.
     pub clock: Arc<dyn Clock>,
     /// The version of Hallpass, as records name it.
@@ -73,13 +82,15 @@ pub struct TrailSettings {
 }
 
 impl TrailSettings {
-    /// The defaults: segments of 64 MiB or a day, a window of 1 ms, the local disk.
+    /// The defaults: segments of 64 MiB or a day, a window of 1 ms, a disk that
+    /// may take 2 s, the local one.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>, version: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
             segment_max_bytes: 64 << 20,
             segment_max_age: Duration::from_secs(24 * 3600),
             gather_window: Duration::from_millis(1),
+            patience: Duration::from_secs(2),
             clock,
             version: version.into(),
             observer: Arc::new(NoObserver),
@@ -91,7 +102,7 @@ impl TrailSettings {
 /// An open trail. Dropping it writes what waits, then lets the directory go.
 pub struct Trail {
     queue: Arc<Queue>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     progress: Progress,
 }
 
@@ -127,7 +138,7 @@ impl Trail {
     /// damaged, or the disk fails.
     pub fn open(settings: TrailSettings) -> Result<(Self, Recovery), OpenError> {
         let (dir, clock) = (settings.dir.clone(), settings.clock.clone());
-        let window = settings.gather_window;
+        let (window, patience) = (settings.gather_window, settings.patience);
         make_dir(&*settings.disk, &dir)?;
         let lock = DirLock::take(&dir).map_err(|error| OpenError::lock(error, &dir))?;
         let found = inspect(&dir)?;
@@ -140,24 +151,28 @@ impl Trail {
             record_cut(&mut writer, &*clock, cut)
                 .map_err(OpenError::io("recording the cut in", &dir))?;
         }
-        let trail =
-            Self::start(writer, window).map_err(OpenError::io("starting the writer of", &dir))?;
+        let trail = Self::start(writer, window, patience)
+            .map_err(OpenError::io("starting the writer of", &dir))?;
         Ok((trail, recovery))
     }
 
-    fn start(writer: Writer, window: Duration) -> io::Result<Self> {
+    fn start(writer: Writer, window: Duration, patience: Duration) -> io::Result<Self> {
         let progress = Progress {
             durable: writer.durable.clone(),
             chain_uid: writer.chain.uid.as_deref().unwrap_or_default().into(),
         };
         let queue = Arc::new(Queue::default());
+        let watch = StallWatch::new(queue.clone(), patience, writer.observer.clone());
         let theirs = queue.clone();
-        let thread = thread::Builder::new()
+        let writing = thread::Builder::new()
             .name("audit-writer".to_owned())
             .spawn(move || writer.run(&theirs, window))?;
+        let watching = thread::Builder::new()
+            .name("audit-watch".to_owned())
+            .spawn(move || watch.run())?;
         Ok(Self {
             queue,
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(vec![writing, watching]),
             progress,
         })
     }
@@ -171,7 +186,7 @@ impl Trail {
     /// Takes no more records and returns when those in line are written.
     pub fn close(&self) {
         self.queue.close();
-        if let Some(thread) = held(&self.thread).take() {
+        for thread in held(&self.threads).drain(..) {
             // A writer that panicked has told those who waited.
             let _ = thread.join();
         }
@@ -185,7 +200,7 @@ impl Trail {
         AuditUnavailable,
     > {
         let body = encode(Kind::of(event), event)
-            .map_err(|_| AuditUnavailable("the record is longer than 1 MiB".to_owned()))?;
+            .map_err(|_| AuditUnavailable::Refused("the record is longer than 1 MiB".to_owned()))?;
         self.queue.push(&body)
     }
 }
@@ -205,7 +220,7 @@ impl AuditLog for Trail {
     }
 
     fn writable(&self) -> bool {
-        self.queue.is_whole()
+        self.queue.is_whole() && !self.queue.is_stalled()
     }
 }
 

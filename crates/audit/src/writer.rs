@@ -18,7 +18,7 @@ use crate::{
     gather::Gather,
     line::Sealer,
     lock::DirLock,
-    queue::{Load, Queue},
+    queue::{Load, Queue, Undone},
     segment::Segment,
     trail::TrailObserver,
 };
@@ -141,7 +141,7 @@ impl Writer {
                 Ok(first) => batch.finish(Ok(first)),
                 Err(fault) => {
                     let why = self.give_up(queue, &fault);
-                    batch.finish(Err(why));
+                    batch.finish(Err(Undone::Broken(why)));
                     break;
                 }
             }
@@ -180,5 +180,6 @@ impl Drop for BreakOff {
         if self.0.is_whole() {
             self.0.break_off(&"the trail's writer has ended".into());
         }
+        self.0.end();
     }
 }

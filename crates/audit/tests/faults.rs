@@ -285,6 +285,8 @@ impl TrailObserver for Alarm {
     fn poisoned(&self, why: &str) {
         self.0.lock().unwrap().push(why.to_owned());
     }
+
+    fn stalled(&self, _stalled: bool) {}
 }
 
 #[tokio::test]

@@ -92,6 +92,8 @@ impl TrailObserver for Batches {
     fn poisoned(&self, why: &str) {
         panic!("{why}");
     }
+
+    fn stalled(&self, _stalled: bool) {}
 }
 
 struct Fixture {

@@ -232,10 +232,16 @@ pub struct AuditReceipt {
     pub sequence: u64,
 }
 
-/// The trail can't be written.
+/// A record that is not durable, so that what it says may not happen.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the audit trail can't be written: {0}")]
-pub struct AuditUnavailable(pub String);
+pub enum AuditUnavailable {
+    /// The record was not taken and will never be in the trail.
+    #[error("the audit trail can't be written: {0}")]
+    Refused(String),
+    /// The record is in line, but the disk does not answer: nobody waits longer.
+    #[error("the disk of the audit trail does not answer; the record waits for it")]
+    Late,
+}
 
 /// Keeps the trail.
 pub trait AuditLog: Send + Sync {

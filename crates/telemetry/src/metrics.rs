@@ -313,8 +313,8 @@ impl AuditMetrics {
     }
 
     /// Notes that the trail can't be written any more.
-    pub fn unwritable(&self) {
-        self.writable.set(0);
+    pub fn set_writable(&self, writable: bool) {
+        self.writable.set(writable.into());
     }
 
     /// Notes how many grants wait for the registry's file.

@@ -41,11 +41,15 @@ impl Attempt {
             intent: Some(Box::new(intent)),
             journal,
         };
-        if let Err(error) = durable.await {
-            attempt.intent = None;
-            return Err(error);
+        match durable.await {
+            Ok(_) => Ok(attempt),
+            // It will be in the trail, so dropping the attempt ends it there.
+            Err(error @ AuditUnavailable::Late) => Err(error),
+            Err(error @ AuditUnavailable::Refused(_)) => {
+                attempt.intent = None;
+                Err(error)
+            }
         }
-        Ok(attempt)
     }
 
     /// Writes the outcome; durable when this returns.
@@ -60,7 +64,8 @@ impl Attempt {
         upstream: UpstreamFacts,
     ) -> Result<AuditReceipt, AuditUnavailable> {
         let Some(event) = self.finish(outcome, grant, Some(upstream)) else {
-            return Err(AuditUnavailable("the attempt was closed before".to_owned()));
+            let why = "the attempt was closed before";
+            return Err(AuditUnavailable::Refused(why.to_owned()));
         };
         self.audit.append(event).await
     }

@@ -254,13 +254,15 @@ impl<'b> Admission<'b> {
         let draft = Arc::new(self.draft());
         let mut intent = self.slip.event(Phase::Intent, Outcome::Pending);
         intent.draft = Some(draft.clone());
-        let order = self.order();
+        let mut order = self.order();
+        let announced_at = intent.time;
         let (audit, clock) = (parts.audit.clone(), parts.clock.clone());
         // From here on the attempt sees to the outcome.
         self.slip.owed.pay();
         let attempt = Attempt::announce(audit, clock, intent, order.journal.clone())
             .await
             .map_err(|error| audit_unavailable(&error.to_string()))?;
+        order.deadline = left_of(order.deadline, announced_at, parts.clock.now());
         let minted = match self.terms.mode {
             Mode::Direct => parts.minter.mint(order).await,
             Mode::Relay | Mode::Call => self.pass(&draft).await,
@@ -329,6 +331,13 @@ impl<'b> Admission<'b> {
             journal: Journal::default(),
         }
     }
+}
+
+/// What is left of a deadline after the wait for the disk; half of it at
+/// least, so that a wall clock that jumps takes no mint with it.
+fn left_of(deadline: Duration, since: Timestamp, now: Timestamp) -> Duration {
+    let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+    deadline.saturating_sub(waited.min(deadline / 2))
 }
 
 fn not_kept(error: &StoreError) -> Box<MintFailure> {

@@ -178,6 +178,7 @@ pub struct FakeAudit {
     journal: Journal,
     kept: Arc<Mutex<Vec<AuditEvent>>>,
     lost: Mutex<Option<Phase>>,
+    late: Mutex<Option<Phase>>,
 }
 
 impl FakeAudit {
@@ -186,12 +187,18 @@ impl FakeAudit {
             journal,
             kept: Arc::default(),
             lost: Mutex::new(None),
+            late: Mutex::new(None),
         }
     }
 
     /// Loses records of this phase from now on.
     pub fn lose(&self, phase: Phase) {
         *lock(&self.lost) = Some(phase);
+    }
+
+    /// Keeps records of a phase, but not before their callers stopped waiting.
+    pub fn delay(&self, phase: Phase) {
+        *lock(&self.late) = Some(phase);
     }
 
     /// The records that were kept.
@@ -212,6 +219,7 @@ impl AuditLog for FakeAudit {
         let label = format!("{} {}", event.phase, word(&event.outcome));
         self.journal.note(format!("queue {label}"));
         let lost = *lock(&self.lost) == Some(event.phase);
+        let late = *lock(&self.late) == Some(event.phase);
         let mut kept = lock(&self.kept);
         let sequence = kept.len() as u64;
         if !lost {
@@ -221,7 +229,10 @@ impl AuditLog for FakeAudit {
         Box::pin(async move {
             tokio::task::yield_now().await;
             if lost {
-                return Err(AuditUnavailable("the disk is full".to_owned()));
+                return Err(AuditUnavailable::Refused("the disk is full".to_owned()));
+            }
+            if late {
+                return Err(AuditUnavailable::Late);
             }
             journal.note(format!("durable {label}"));
             Ok(AuditReceipt { sequence })

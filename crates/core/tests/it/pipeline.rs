@@ -69,6 +69,27 @@ async fn a_lost_outcome_means_that_the_secret_stays() {
 }
 
 #[tokio::test]
+async fn a_late_intent_means_that_openai_is_never_asked_and_an_end_in_the_trail() {
+    let world = World::new();
+    world.audit.delay(Phase::Intent);
+
+    assert_eq!(code_of(&world).await, Code::AuditUnavailable);
+    assert!(world.minter.orders().is_empty());
+    let finals = world.audit.finals();
+    assert_eq!(finals.len(), 1);
+    assert_eq!(word(&finals[0].outcome), "abandoned");
+}
+
+#[tokio::test]
+async fn a_late_outcome_means_that_the_secret_stays() {
+    let world = World::new();
+    world.audit.delay(Phase::Outcome);
+
+    assert_eq!(code_of(&world).await, Code::AuditUnavailable);
+    assert_eq!(world.audit.finals().len(), 1, "the outcome is in line");
+}
+
+#[tokio::test]
 async fn a_registry_that_is_away_means_no_secret_and_a_record_of_the_orphan() {
     let world = World::new();
     world.grants.go_away();

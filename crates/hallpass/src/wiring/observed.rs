@@ -165,8 +165,12 @@ impl TrailObserver for TrailMetrics {
         self.0.audit.synced(records, sync);
     }
 
+    fn stalled(&self, stalled: bool) {
+        self.0.audit.set_writable(!stalled);
+    }
+
     fn poisoned(&self, why: &str) {
-        self.0.audit.unwritable();
+        self.0.audit.set_writable(false);
         tracing::error!(
             why,
             "the audit trail can't be written: no credential is issued until the disk is mended and the server restarted"

@@ -4,6 +4,7 @@
 //! without its two records, and the operator was told in a sentence what to do.
 
 mod beside;
+mod hanging;
 mod serving;
 mod starting;
 
@@ -93,6 +94,28 @@ impl Victim {
     async fn minted_upstream(&self) -> usize {
         let log = crate::support::sim::log(&self.serve.client, &self.sim.url);
         log.await.len()
+    }
+
+    /// Waits until the server says it can serve.
+    async fn until_ready(&self) {
+        let url = self.serve.url("/readyz");
+        while send(self.serve.client.get(&url)).await.status != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// So many mints were announced and given up.
+    fn assert_abandoned(&self, times: usize) {
+        let records = self.site.trail().records();
+        let intents = records.iter().filter(|record| record.is_intent()).count();
+        let abandoned = records
+            .iter()
+            .filter(|record| record.outcome() == "abandoned");
+        assert_eq!(abandoned.count(), times);
+        let ended = records.iter().filter(|record| !record.is_intent());
+        let minted =
+            ended.filter(|record| record.outcome() == "success" && !record.grant().is_null());
+        assert_eq!(intents, minted.count() + times, "each intent has its end");
     }
 
     /// Every secret that was answered has an intent and an outcome.

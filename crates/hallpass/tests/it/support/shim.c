@@ -25,12 +25,15 @@
 struct control {
   char call[32];       /* the function */
   char path[96];       /* a part of the file's path; its end, where it ends with $ */
-  int32_t error;       /* the errno; 0: a write takes half of the bytes */
+  int32_t error;       /* the errno; 0: a write takes half of the bytes; HANG */
   int32_t skip;        /* calls that still pass */
   int32_t times;       /* calls that still fail after them; 0: nothing fails */
   int32_t failed;      /* calls that failed */
   int64_t clock_shift; /* milliseconds the wall clock is off */
 };
+
+/* The call does not come back until this is another number, and passes then. */
+#define HANG (-1)
 
 static struct control *control;
 
@@ -60,7 +63,9 @@ static int due(const char *call, const char *path) {
   if (__atomic_fetch_sub(&control->skip, 1, __ATOMIC_ACQ_REL) > 0) return 0;
   if (__atomic_fetch_sub(&control->times, 1, __ATOMIC_ACQ_REL) <= 0) return 0;
   __atomic_fetch_add(&control->failed, 1, __ATOMIC_ACQ_REL);
-  return 1;
+  if (__atomic_load_n(&control->error, __ATOMIC_ACQUIRE) != HANG) return 1;
+  while (__atomic_load_n(&control->error, __ATOMIC_ACQUIRE) == HANG) usleep(1000);
+  return 0;
 }
 
 static int due_fd(const char *call, int fd) {

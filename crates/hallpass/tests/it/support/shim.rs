@@ -21,6 +21,8 @@ const TIMES: u64 = 136;
 const FAILED: u64 = 140;
 const CLOCK_SHIFT: u64 = 144;
 const SIZE: u64 = 152;
+/// In place of an error: the call does not come back.
+const HANG: i32 = -1;
 
 /// Which call fails, and how.
 #[derive(Debug, Clone, Copy)]
@@ -75,10 +77,26 @@ impl Shim {
 
     /// From now on calls fail so.
     pub(crate) fn fail(&self, fault: Fault) {
+        let error = fault.error.map_or(0, Errno::raw_os_error);
+        self.arm(fault, error);
+    }
+
+    /// The next such call does not come back until [`calm`](Self::calm).
+    pub(crate) fn hang(&self, call: &'static str, path: &'static str) {
+        let fault = Fault {
+            call,
+            path,
+            error: None,
+            skip: 0,
+            times: 1,
+        };
+        self.arm(fault, HANG);
+    }
+
+    fn arm(&self, fault: Fault, error: i32) {
         self.calm();
         self.set_text(CALL, fault.call);
         self.set_text(PATH, fault.path);
-        let error = fault.error.map_or(0, Errno::raw_os_error);
         self.set(ERROR, error);
         self.set(SKIP, fault.skip);
         self.set(FAILED, 0);
@@ -86,9 +104,10 @@ impl Shim {
         self.set(TIMES, fault.times);
     }
 
-    /// From now on none fails.
+    /// From now on none fails, and one that hangs comes back.
     pub(crate) fn calm(&self) {
         self.set(TIMES, 0);
+        self.set(ERROR, 0);
     }
 
     /// How many calls failed since they were told to.
