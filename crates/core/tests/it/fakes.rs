@@ -95,6 +95,19 @@ impl World {
     }
 
     pub fn assemble(quotas: Arc<dyn Quotas>, authenticator: Arc<dyn Authenticator>) -> Self {
+        Self::of(quotas, authenticator, policy())
+    }
+
+    /// A world of other rules.
+    pub fn ruled(policy: Policy) -> Self {
+        Self::of(
+            Arc::new(FakeQuotas::Open),
+            Arc::new(FakeAuthenticator),
+            policy,
+        )
+    }
+
+    fn of(quotas: Arc<dyn Quotas>, authenticator: Arc<dyn Authenticator>, policy: Policy) -> Self {
         let journal = Journal::default();
         let clock = Arc::new(FakeClock::default());
         let audit = Arc::new(FakeAudit::new(journal.clone()));
@@ -103,7 +116,7 @@ impl World {
         let key = InstallKey::new([7; 32]);
         let broker = Arc::new(Broker::new(Parts {
             authenticator,
-            policy: Arc::new(policy()),
+            policy: Arc::new(policy),
             audit: audit.clone(),
             quotas,
             grants: grants.clone(),

@@ -8,6 +8,7 @@
 
 mod abandonment;
 mod fakes;
+mod minutes;
 mod pipeline;
 mod policy;
 mod records;

@@ -58,6 +58,11 @@ profiles = ["relayed"]
 permissions = ["grants:create"]
 budget = { usd_per_day = 0.002 }
 
+[roles.careful]
+profiles = ["relayed"]
+permissions = ["grants:create"]
+budget = { usd_per_session = 0.05 }
+
 [roles.caller]
 profiles = ["relayed", "leased", "short", "silent", "dictation"]
 permissions = ["grants:create", "grants:read:own", "grants:revoke:own"]
@@ -94,6 +99,13 @@ impl Place {
         send(post(&self.serve.client, &url, bearer, body)).await
     }
 
+    /// A key of somebody who has a role.
+    async fn key_of(&self, role: &str) -> String {
+        let body = json!({"name": role, "kind": "svc", "roles": [role]});
+        let made = self.admin_post("/api/admin/keys", &body).await;
+        made.json()["key"].as_str().unwrap().to_owned()
+    }
+
     /// A pass for a profile.
     async fn pass(&self, profile: &str) -> Value {
         let answer = self
@@ -110,6 +122,14 @@ impl Place {
         let created = socket.event().await;
         assert_eq!(created["type"], "session.created", "{created}");
         (socket, pass)
+    }
+
+    /// Connects as a browser does that hears events of ours.
+    async fn open_ours(&self, pass: &Value) -> Socket {
+        let secret = pass["value"].as_str().unwrap();
+        let offers = format!("realtime, openai-insecure-api-key.{secret}, hallpass.v1");
+        self.connect("", &[("sec-websocket-protocol", &offers)])
+            .await
     }
 
     /// Connects as a browser does.

@@ -7,13 +7,7 @@ use super::Place;
 #[tokio::test]
 async fn a_budget_that_is_used_up_ends_it_and_refuses_new_ones() {
     let place = Place::start();
-    let poor = place
-        .admin_post(
-            "/api/admin/keys",
-            &json!({"name": "poor", "kind": "svc", "roles": ["poor"]}),
-        )
-        .await;
-    let poor = poor.json()["key"].as_str().unwrap().to_owned();
+    let poor = place.key_of("poor").await;
     let pass = place.mint_as(&poor, &json!({})).await.json();
     let mut socket = place.open(&pass).await;
     socket.next("session.created").await;
@@ -43,15 +37,41 @@ async fn a_budget_that_is_used_up_ends_it_and_refuses_new_ones() {
 }
 
 #[tokio::test]
+async fn a_client_that_listens_is_warned_once_before_its_budget_ends_it() {
+    let place = Place::start();
+    let careful = place.key_of("careful").await;
+    let pass = place.mint_as(&careful, &json!({})).await.json();
+    let mut socket = place.open_ours(&pass).await;
+    socket.next("session.created").await;
+    let mut warnings = Vec::new();
+    loop {
+        socket.send(json!({"type": "response.create"})).await;
+        let event = loop {
+            let event = socket.event().await;
+            match event["type"].as_str().unwrap() {
+                "hallpass.warning" => warnings.push(event),
+                "response.done" | "error" => break event,
+                _ => {}
+            }
+        };
+        if event["type"] == "error" {
+            assert_eq!(event["error"]["code"], "budget");
+            break;
+        }
+    }
+    let [warning] = warnings.as_slice() else {
+        panic!("one warning: {warnings:?}")
+    };
+    assert_eq!(warning["kind"], "budget");
+    assert_eq!(warning["bound"], "session_cost");
+    let percent = warning["percent"].as_u64().unwrap();
+    assert!((80..100).contains(&percent), "{percent}");
+}
+
+#[tokio::test]
 async fn a_place_is_free_again_when_its_session_is_gone() {
     let place = Place::start();
-    let one = place
-        .admin_post(
-            "/api/admin/keys",
-            &json!({"name": "one", "kind": "svc", "roles": ["one"]}),
-        )
-        .await;
-    let one = one.json()["key"].as_str().unwrap().to_owned();
+    let one = place.key_of("one").await;
     let passes = [
         place.mint_as(&one, &json!({})).await.json(),
         place.mint_as(&one, &json!({})).await.json(),

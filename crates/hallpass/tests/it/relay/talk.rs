@@ -134,11 +134,7 @@ async fn audio_is_heard_and_a_large_one_passes() {
 async fn a_client_that_offered_ours_hears_of_us_and_another_does_not() {
     let place = Place::start();
     let pass = place.pass("short").await;
-    let secret = pass["value"].as_str().unwrap();
-    let offers = format!("realtime, openai-insecure-api-key.{secret}, hallpass.v1");
-    let mut socket = place
-        .connect("", &[("sec-websocket-protocol", &offers)])
-        .await;
+    let mut socket = place.open_ours(&pass).await;
     assert_eq!(socket.event().await["type"], "session.created");
     let told: Value = socket.event().await;
     assert_eq!(told["type"], "hallpass.session");
