@@ -1,6 +1,6 @@
 //! What the tests need besides Rust, and how to get it.
 use std::{
-    fmt,
+    fmt, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -26,6 +26,8 @@ enum Install {
     Apt(&'static [&'static str]),
     /// `npm ci` in the row's folder.
     NpmCi,
+    /// A virtual environment of Python's in the row's folder.
+    Venv,
     /// Not ours to install: a sentence that says what to do.
     ByHand(&'static str),
 }
@@ -82,6 +84,18 @@ const NEEDS: &[Need] = &[
         install: Install::NpmCi,
     },
     Need {
+        name: "Python 3 with venv",
+        folder: "tests/pypi",
+        present: |_| succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])),
+        install: Install::Apt(&["python3", "python3-venv"]),
+    },
+    Need {
+        name: "the PyPI packages of tests/pypi",
+        folder: "tests/pypi",
+        present: venv_is_made,
+        install: Install::Venv,
+    },
+    Need {
         name: "Chromium",
         folder: "tests/browser",
         present: |_| starts("chromium"),
@@ -124,6 +138,7 @@ fn provide(need: &Need, folder: &Path, apt: &mut Apt) -> Result<()> {
     match need.install {
         Install::ByHand(cure) => Err(missing(cure).into()),
         Install::NpmCi => run(&mut npm_ci(folder)),
+        Install::Venv => make_venv(folder),
         Install::Apt(packages) if apt.usable => apt.install(packages),
         Install::Apt(packages) => {
             Err(missing(&format!("apt-get install {}", packages.join(" "))).into())
@@ -144,6 +159,30 @@ fn npm_is_installed(folder: &Path) -> bool {
     let lock = changed(folder.join("package-lock.json"));
     let installed = changed(folder.join("node_modules/.package-lock.json"));
     installed.is_some() && installed >= lock
+}
+
+/// Makes the environment anew, and leaves a copy of the list behind when done.
+fn make_venv(folder: &Path) -> Result<()> {
+    let (list, venv) = (folder.join("requirements.txt"), folder.join(".venv"));
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&venv))?;
+    let mut pip = Command::new(venv.join("bin/pip"));
+    pip.args([
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+        "--requirement",
+    ]);
+    run(pip.arg(&list))?;
+    fs::copy(&list, venv.join("requirements.txt"))?;
+    Ok(())
+}
+
+fn venv_is_made(folder: &Path) -> bool {
+    let read = |file: &str| fs::read(folder.join(file)).ok();
+    let made_of = read(".venv/requirements.txt");
+    made_of.is_some() && made_of == read("requirements.txt")
 }
 
 fn starts(tool: &str) -> bool {
@@ -200,8 +239,6 @@ impl Apt {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     const NO_APT: Apt = Apt {

@@ -84,6 +84,12 @@ fn a_browser_holds_no_secret_where_it_does_not_belong() {
 }
 
 #[test]
+fn other_sdks_talk_through_the_relay_and_hear_why_it_ended() {
+    has_packages("examples/recipes");
+    in_chromium("relay.test.mjs");
+}
+
+#[test]
 fn other_sdks_hold_conversations_by_the_recipes() {
     has_packages("examples/recipes");
     in_chromium("recipes.test.mjs");
