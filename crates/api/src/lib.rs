@@ -12,5 +12,6 @@ pub mod members;
 pub mod mint;
 pub mod openai;
 pub mod problem;
+pub mod report;
 pub mod status;
 mod strict;

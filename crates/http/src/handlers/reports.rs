@@ -9,8 +9,8 @@ use axum::{
 };
 use hallpass_api::{
     answer::GrantAnswer,
-    life::{ReportRequest, read_report},
     problem::Problem,
+    report::{ReportRequest, read_report},
 };
 use hallpass_core::{
     audit::Action, permission::Permission, refusal::Refusal, request::RequestFacts,
