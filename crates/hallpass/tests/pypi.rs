@@ -1,4 +1,4 @@
-//! OpenAI's package from PyPI against the real binary.
+//! `openai` from the Python Package Index against the real binary.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,

@@ -1,5 +1,7 @@
 //! Reads grants: one's own on the public listener, anyone's on the admin one.
 
+mod query;
+
 use std::sync::Arc;
 
 use axum::{
@@ -16,7 +18,7 @@ use hallpass_core::{
     audit::Action,
     code::Code,
     grant::Grant,
-    ids::{GrantId, LineageId, ProfileName, SessionId, Subject},
+    ids::{GrantId, Subject},
     permission::Permission,
     pipeline::AuditSlip,
     ports::{GrantFilter, StoreError},
@@ -24,41 +26,13 @@ use hallpass_core::{
     request::RequestFacts,
 };
 use http::StatusCode;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
+use self::query::GrantQuery;
 use super::mint::{Refused, enter};
 use crate::{
     answer::{ErrorShape, Told, good, refused},
     app::App,
 };
-
-/// Grants on a page that does not say how many.
-const DEFAULT_PAGE: usize = 50;
-/// Most grants on a page.
-const MAX_PAGE: usize = 200;
-
-/// Which grants are asked for.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct GrantQuery {
-    /// Only of this interview.
-    session_id: Option<String>,
-    /// Only of this profile.
-    profile: Option<String>,
-    /// Only of this lineage.
-    lineage: Option<String>,
-    /// Only in this state: `active`, `connected`, `expired`, `revoked` or `ended`.
-    state: Option<String>,
-    /// Only this subject's; admin listener only.
-    subject: Option<String>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-    /// Grants on the page, 1 to 200; 50 when left out.
-    #[param(minimum = 1, maximum = 200, example = 50)]
-    limit: Option<usize>,
-}
 
 /// List one's own grants
 ///
@@ -183,6 +157,11 @@ impl Reach {
         }
     }
 
+    /// Whose grants alone are read.
+    fn own(self, caller: &Subject) -> Option<&Subject> {
+        (self == Self::Own).then_some(caller)
+    }
+
     fn answer(self, grant: &Grant, now: Timestamp) -> GrantAnswer {
         match self {
             Self::Own => GrantAnswer::at(grant, now),
@@ -207,8 +186,8 @@ async fn list(
     let slip = enter(app, facts, &parts.headers, &parts, Action::GrantRead).await?;
     let caller = slip.caller().subject.clone();
     let filter = Query::<GrantQuery>::try_from_uri(&parts.uri)
-        .map_err(|_| query_refused())
-        .and_then(|Query(query)| filter(query, reach, &caller, app.broker().clock().now()));
+        .map_err(|_| query::unknown())
+        .and_then(|Query(query)| query.filter(reach.own(&caller), app.broker().clock().now()));
     let done = list_known(app, slip, filter, reach).await;
     done.map(|response| Read {
         response,
@@ -296,72 +275,6 @@ async fn show_known(
     ))
 }
 
-fn filter(
-    query: GrantQuery,
-    reach: Reach,
-    caller: &Subject,
-    now: Timestamp,
-) -> Result<GrantFilter, Refusal> {
-    let wrong = |name: &str| {
-        Refusal::new(
-            Code::InvalidMember,
-            format!("The parameter \"{name}\" is not valid."),
-        )
-        .member(name)
-    };
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(wrong("limit"));
-    }
-    if query.subject.is_some() && reach == Reach::Own {
-        return Err(wrong("subject"));
-    }
-    let asked = query
-        .subject
-        .map(Subject::new)
-        .transpose()
-        .map_err(|_| wrong("subject"))?;
-    Ok(GrantFilter {
-        subject: if reach == Reach::Own {
-            Some(caller.clone())
-        } else {
-            asked
-        },
-        session_id: query
-            .session_id
-            .map(SessionId::new)
-            .transpose()
-            .map_err(|_| wrong("session_id"))?,
-        profile: query
-            .profile
-            .map(ProfileName::new)
-            .transpose()
-            .map_err(|_| wrong("profile"))?,
-        lineage: query
-            .lineage
-            .map(LineageId::new)
-            .transpose()
-            .map_err(|_| wrong("lineage"))?,
-        state: query
-            .state
-            .map(|text| text.parse().map(|state| (state, now)))
-            .transpose()
-            .map_err(|_| wrong("state"))?,
-        before: query
-            .cursor
-            .map(|text| read_cursor(&text).ok_or_else(|| wrong("cursor")))
-            .transpose()?,
-        limit,
-    })
-}
-
-/// A cursor is the last grant's time in milliseconds and its id.
-fn read_cursor(text: &str) -> Option<(Timestamp, GrantId)> {
-    let (millis, id) = text.split_once('.')?;
-    let time = Timestamp::from_millisecond(millis.parse().ok()?).ok()?;
-    Some((time, GrantId::new(id).ok()?))
-}
-
 fn page_of(mut grants: Vec<Grant>, limit: usize, reach: Reach, now: Timestamp) -> GrantPage {
     let more = grants.len() > limit;
     grants.truncate(limit);
@@ -375,13 +288,6 @@ fn page_of(mut grants: Vec<Grant>, limit: usize, reach: Reach, now: Timestamp) -
             .collect(),
         next_cursor,
     }
-}
-
-fn query_refused() -> Refusal {
-    Refusal::new(
-        Code::UnknownMember,
-        "A query parameter is unknown or not valid. There are: session_id, profile, lineage, cursor, limit, and for operators subject.",
-    )
 }
 
 fn not_found() -> Refusal {
