@@ -40,6 +40,13 @@ const NEEDS: &[Need] = &[
         present: |_| nginx_starts(),
         install: Install::Apt(&["nginx"]),
     },
+    // Reads the unit of ops/systemd.
+    Need {
+        name: "systemd-analyze",
+        folder: "ops/systemd",
+        present: |_| starts("systemd-analyze"),
+        install: Install::Apt(&["systemd"]),
+    },
     Need {
         name: "Node, with npm",
         folder: "tests/npm",

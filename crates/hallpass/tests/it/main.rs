@@ -33,6 +33,7 @@ mod interviews;
 mod life;
 mod limits;
 mod login;
+mod operations;
 mod outage;
 mod overload;
 mod refused_settings;
