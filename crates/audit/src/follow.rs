@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use crate::{
     reader::ReadError,
     segment::{Lines, Segment, list},
+    sidecar::Index,
     verify::BadRecord,
 };
 
@@ -24,6 +27,21 @@ impl Follower {
             next,
             current: None,
         }
+    }
+
+    /// Begins with a record that is no later than the first at or after a time.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] when the directory can't be read.
+    pub fn since(dir: &Path, time: Timestamp) -> Result<Self, ReadError> {
+        let segments = list(dir).map_err(|source| unlisted(dir, source))?;
+        let is_over = |segment: &&Segment| {
+            let index = Index::open(dir, segment.first).filter(|index| index.fits(segment));
+            index.is_some_and(|index| index.times.1 < time.as_millisecond())
+        };
+        let first = segments.iter().find(|segment| !is_over(segment));
+        Ok(Self::new(dir, first.map_or(0, |segment| segment.first)))
     }
 
     /// The number of the record that comes next.
@@ -78,10 +96,7 @@ impl Follower {
 
     /// Opens the segment that holds the next record, or the first after it.
     fn enter(&mut self) -> Result<bool, ReadError> {
-        let segments = list(&self.dir).map_err(|source| ReadError::Io {
-            place: self.dir.display().to_string(),
-            source,
-        })?;
+        let segments = list(&self.dir).map_err(|source| unlisted(&self.dir, source))?;
         let after = segments.partition_point(|segment| segment.first <= self.next);
         // The segment that begins at or before it; where that ends too early,
         // what followed was removed and the one after comes next.
@@ -106,6 +121,13 @@ impl Follower {
         self.next = at;
         self.current = Some((segment, lines));
         self.is_within()
+    }
+}
+
+fn unlisted(dir: &Path, source: std::io::Error) -> ReadError {
+    ReadError::Io {
+        place: dir.display().to_string(),
+        source,
     }
 }
 

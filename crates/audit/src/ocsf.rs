@@ -46,6 +46,7 @@ const READ: u32 = 2;
 const UPDATE: u32 = 3;
 const DELETE: u32 = 4;
 const LOGON: u32 = 1;
+const LOGOFF: u32 = 2;
 const START: u32 = 3;
 const STOP: u32 = 4;
 const OTHER: u32 = 99;
@@ -83,7 +84,8 @@ impl Kind {
 const fn place(action: Action) -> (Class, u32) {
     use Class::{ApiActivity, ApplicationLifecycle, Authentication, EntityManagement};
     match action {
-        Action::Authenticate => (Authentication, LOGON),
+        Action::Authenticate | Action::ConsoleSignIn => (Authentication, LOGON),
+        Action::ConsoleSignOut => (Authentication, LOGOFF),
         Action::KeyCreate => (EntityManagement, CREATE),
         Action::KeyRotate | Action::ConfigChange | Action::AuditKeyRotate => {
             (EntityManagement, UPDATE)
@@ -104,9 +106,11 @@ const fn place(action: Action) -> (Class, u32) {
         | Action::InterviewRegister
         | Action::SessionStart
         | Action::SessionCall => (ApiActivity, CREATE),
-        Action::GrantRead | Action::AuditRead | Action::SessionRead | Action::UsageRead => {
-            (ApiActivity, READ)
-        }
+        Action::GrantRead
+        | Action::AuditRead
+        | Action::SessionRead
+        | Action::UsageRead
+        | Action::ConsoleRead => (ApiActivity, READ),
         Action::GrantReport
         | Action::SessionRenew
         | Action::SessionGuard

@@ -123,6 +123,11 @@ impl TrailReader {
                 // The last line of all may be just being written.
                 Some(Err(Flaw::Unterminated)) if self.segments.is_empty() => return Ok(None),
                 Some(Err(flaw)) => Err(flaw),
+                // What is not asked for is not read.
+                Some(Ok(_)) if self.next < self.from => {
+                    self.next += 1;
+                    continue;
+                }
                 Some(Ok(line)) if !self.needles.iter().all(|n| n.find(line).is_some()) => {
                     self.next += 1;
                     continue;

@@ -10,7 +10,7 @@ mod support;
 
 use std::{path::Path, sync::Arc};
 
-use hallpass_audit::{OutcomeKind, Query, TrailReader, search, tail};
+use hallpass_audit::{OutcomeKind, Query, TrailReader, latest, search, tail};
 use hallpass_core::{
     Timestamp,
     audit::{Action, AuditEvent, Outcome},
@@ -184,4 +184,33 @@ async fn a_record_that_is_just_being_written_ends_the_reading() {
     std::fs::write(copy.path().join(path.file_name().unwrap()), bytes).unwrap();
     assert_eq!(found(copy.path(), Query::default()), [0]);
     assert_eq!(tail(copy.path(), 3).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_newest_come_first_however_far_back_they_are() {
+    let dir = quick_dir();
+    let (trail, _) = open_hastily(dir.path()).unwrap();
+    let (intent, outcome) = mint();
+    support::append_all(&trail, [intent, outcome]).await;
+    support::append_all(&trail, (0..700).map(|_| refusal())).await;
+    let newest = |query: Query, before| {
+        let found = latest(dir.path(), &query, before).unwrap();
+        found.iter().map(|record| record.sequence).collect::<Vec<_>>()
+    };
+    let three = Query {
+        limit: Some(3),
+        ..Query::default()
+    };
+    assert_eq!(newest(three.clone(), 702), [701, 700, 699]);
+    assert_eq!(newest(three.clone(), 699), [698, 697, 696], "the next page");
+    let mints = Query {
+        action: Some("grant.create".to_owned()),
+        ..three
+    };
+    assert_eq!(newest(mints.clone(), 702), [1, 0], "beyond the first look");
+    let from = Query {
+        from_sequence: 1,
+        ..mints
+    };
+    assert_eq!(newest(from, 702), [1]);
 }

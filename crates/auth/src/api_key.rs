@@ -76,6 +76,32 @@ impl ApiKeys {
         }
     }
 
+    /// Finds the key of a session that began with it, and holds it against
+    /// everything but its text.
+    pub(crate) async fn resume(
+        &self,
+        id: &CredentialId,
+        address: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Caller, RefusedKey> {
+        let refused = |reason| RefusedKey {
+            reason,
+            id: Some(id.clone()),
+        };
+        let stored = self.find(id).await.map_err(refused)?;
+        let stored = stored.ok_or_else(|| refused(Reason::KeyUnknown))?;
+        usable(&stored, address, now).map_err(refused)?;
+        self.touch(&stored.id, now).await;
+        Ok(caller(stored))
+    }
+
+    async fn find(&self, id: &CredentialId) -> Result<Option<StoredKey>, Reason> {
+        self.directory.find(id).await.map_err(|error| {
+            warn!(%error, "the key directory did not answer");
+            Reason::DirectoryUnavailable
+        })
+    }
+
     /// Only who holds the whole key learns what became of it.
     async fn check(
         &self,
@@ -84,25 +110,14 @@ impl ApiKeys {
         now: Timestamp,
     ) -> Result<StoredKey, Reason> {
         let presented = self.hasher.hash(key.expose().as_bytes());
-        let found = self.directory.find(key.id()).await.map_err(|error| {
-            warn!(%error, "the key directory did not answer");
-            Reason::DirectoryUnavailable
-        })?;
+        let found = self.find(key.id()).await?;
         let expected = found.as_ref().map_or(NO_HASH, |stored| stored.hash);
         let same = presented == expected;
         let stored = found.ok_or(Reason::KeyUnknown)?;
         if !same || stored.kind != key.kind() {
             return Err(Reason::KeyMismatch);
         }
-        if stored.revoked_at.is_some() {
-            return Err(Reason::KeyRevoked);
-        }
-        if stored.expires_at.is_some_and(|end| end <= now) {
-            return Err(Reason::Expired);
-        }
-        if !is_allowed_from(&stored.networks, address) {
-            return Err(Reason::NetworkNotAllowed);
-        }
+        usable(&stored, address, now)?;
         Ok(stored)
     }
 
@@ -128,6 +143,20 @@ impl ApiKeys {
         }
         due
     }
+}
+
+/// Whether a known key may be used now, from here.
+fn usable(stored: &StoredKey, address: Option<IpAddr>, now: Timestamp) -> Result<(), Reason> {
+    if stored.revoked_at.is_some() {
+        return Err(Reason::KeyRevoked);
+    }
+    if stored.expires_at.is_some_and(|end| end <= now) {
+        return Err(Reason::Expired);
+    }
+    if !is_allowed_from(&stored.networks, address) {
+        return Err(Reason::NetworkNotAllowed);
+    }
+    Ok(())
 }
 
 const fn unreadable(error: KeyFormatError) -> Reason {

@@ -67,6 +67,9 @@ impl Chain {
 
     /// Authenticates as of this time: why is a credential refused?
     pub async fn explain(&self, presented: &Presented<'_>, at: Timestamp) -> Authentication {
+        if let Some(key) = &presented.proven {
+            return answer(self.proven(key, presented, at).await);
+        }
         let Some(authorization) = &presented.authorization else {
             return self.cookie(&presented.cookies, at);
         };
@@ -91,6 +94,19 @@ impl Chain {
         };
         let verified = api_keys.verify(token, presented.address, at).await;
         verified.map_err(|refused| refused.reason.failure(Scheme::ApiKey, refused.id))
+    }
+
+    async fn proven(
+        &self,
+        key: &CredentialId,
+        presented: &Presented<'_>,
+        at: Timestamp,
+    ) -> Result<Caller, AuthFailure> {
+        let Some(api_keys) = &self.api_keys else {
+            return Err(Reason::ApiKeysNotConfigured.failure(Scheme::ApiKey, None));
+        };
+        let resumed = api_keys.resume(key, presented.address, at).await;
+        resumed.map_err(|refused| refused.reason.failure(Scheme::ApiKey, refused.id))
     }
 
     async fn jwt(&self, token: &str, at: Timestamp) -> Result<Caller, AuthFailure> {

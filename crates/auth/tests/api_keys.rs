@@ -174,6 +174,28 @@ async fn a_revoked_key_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_proven_is_held_against_all_but_its_text() {
+    let proven = |fixture: &Fixture, address: &str| Presented {
+        proven: Some(fixture.key.id().clone()),
+        address: Some(address.parse().unwrap()),
+        ..Presented::default()
+    };
+    let bound = fixture(|key| key.networks = vec!["10.0.0.0/8".into()]);
+    let caller = accepted(bound.chain.authenticate(&proven(&bound, "10.1.2.3")).await);
+    assert_eq!(caller.credential, *bound.key.id());
+    let elsewhere = bound.chain.authenticate(&proven(&bound, "192.0.2.1")).await;
+    assert_eq!(refused(elsewhere).reason, "network_not_allowed");
+    let ended = fixture(|key| key.expires_at = Some(at(NOW)));
+    let answer = ended.chain.authenticate(&proven(&ended, "::1")).await;
+    assert_eq!(refused(answer).reason, "expired");
+    let revoked = fixture(|_| {});
+    let id = revoked.key.id();
+    assert!(revoked.directory.revoke(id, at(NOW)).await.unwrap());
+    let answer = revoked.chain.authenticate(&proven(&revoked, "::1")).await;
+    assert_eq!(refused(answer).reason, "key_revoked");
+}
+
+#[tokio::test]
 async fn a_use_is_noted_once_a_minute() {
     let clock = HandClock::at(NOW);
     let fixture = fixture(|_| {});

@@ -236,7 +236,7 @@ proptest! {
         let presented = Presented {
             authorization: header.map(Into::into),
             cookies: vec![(&name, &value)],
-            address: None,
+            ..Presented::default()
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let answer = runtime.block_on(full().authenticate(&presented));

@@ -98,6 +98,15 @@ pub enum Action {
     /// The trail was read through the API.
     #[strum(serialize = "audit.read")]
     AuditRead,
+    /// An operator signed in to the console.
+    #[strum(serialize = "console.sign_in")]
+    ConsoleSignIn,
+    /// An operator signed out of the console.
+    #[strum(serialize = "console.sign_out")]
+    ConsoleSignOut,
+    /// Pages of the console were read.
+    #[strum(serialize = "console.read")]
+    ConsoleRead,
     /// Some other administrative request.
     #[strum(serialize = "admin.request")]
     AdminRequest,

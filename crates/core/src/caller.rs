@@ -69,6 +69,10 @@ pub struct Presented<'a> {
     pub authorization: Option<std::borrow::Cow<'a, [u8]>>,
     /// Cookies by name, in the order sent.
     pub cookies: Vec<(&'a str, &'a str)>,
+    /// The API key behind a session of this server's own pages: it was proven
+    /// when the session began, and is asked for again by its id. Never read
+    /// from a request.
+    pub proven: Option<CredentialId>,
     /// The address the request came from.
     pub address: Option<std::net::IpAddr>,
 }

@@ -35,6 +35,9 @@ pub enum Permission {
     /// Register and end interviews.
     #[strum(serialize = "interviews:manage")]
     InterviewsManage,
+    /// List API keys; never their secrets.
+    #[strum(serialize = "keys:read")]
+    KeysRead,
     /// Create, list, revoke and rotate API keys.
     #[strum(serialize = "keys:manage")]
     KeysManage,
@@ -44,6 +47,9 @@ pub enum Permission {
     /// Read usage and cost.
     #[strum(serialize = "usage:read")]
     UsageRead,
+    /// List live sessions and revocations.
+    #[strum(serialize = "sessions:read")]
+    SessionsRead,
     /// List and end live sessions, and add or lift revocations.
     #[strum(serialize = "sessions:manage")]
     SessionsManage,
@@ -57,6 +63,15 @@ impl Permission {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// The permission that is this one and more: who may manage may read.
+    const fn part_of(self) -> Option<Self> {
+        match self {
+            Self::KeysRead => Some(Self::KeysManage),
+            Self::SessionsRead => Some(Self::SessionsManage),
+            _ => None,
+        }
     }
 }
 
@@ -87,7 +102,7 @@ impl PermissionRule {
     #[must_use]
     pub fn covers(&self, permission: Permission) -> bool {
         match self {
-            Self::Exact(exact) => *exact == permission,
+            Self::Exact(exact) => *exact == permission || permission.part_of() == Some(*exact),
             Self::Area(prefix) => permission.as_str().starts_with(&**prefix),
             Self::All => true,
         }
@@ -127,6 +142,19 @@ mod tests {
         let rule: PermissionRule = "grants:*".parse().unwrap();
         assert!(rule.covers(Permission::GrantsRevokeAny));
         assert!(!rule.covers(Permission::KeysManage));
+    }
+
+    #[test]
+    fn who_may_manage_may_read_and_not_the_other_way_round() {
+        for (manage, read) in [
+            (Permission::SessionsManage, Permission::SessionsRead),
+            (Permission::KeysManage, Permission::KeysRead),
+        ] {
+            assert!(PermissionRule::Exact(manage).covers(read));
+            assert!(!PermissionRule::Exact(read).covers(manage));
+        }
+        let other = PermissionRule::Exact(Permission::SessionsManage);
+        assert!(!other.covers(Permission::KeysRead));
     }
 
     #[test]

@@ -31,15 +31,15 @@ pub(crate) enum ErrorShape {
 
 /// What the log line tells of an answer; in its extensions.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Told {
+pub struct Told {
     /// Who asked.
-    pub(crate) caller: Option<Subject>,
+    pub caller: Option<Subject>,
     /// Why it was refused.
-    pub(crate) code: Option<Code>,
+    pub code: Option<Code>,
     /// What the operator needs.
-    pub(crate) internal: Option<String>,
+    pub internal: Option<String>,
     /// The grant it is about.
-    pub(crate) grant: Option<GrantId>,
+    pub grant: Option<GrantId>,
 }
 
 /// An answer with a JSON body.

@@ -1,10 +1,7 @@
 //! What every handler can reach.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +13,7 @@ use hallpass_core::{
 };
 use hallpass_relay::call::CallDesk;
 use hallpass_telemetry::Metrics;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cross_origin::Origins,
@@ -141,7 +138,7 @@ pub struct App(Arc<Shared>);
 
 struct Shared {
     parts: AppParts,
-    draining: AtomicBool,
+    draining: CancellationToken,
     started: Timestamp,
     door: Door,
     replays: Arc<Replays<Issued>>,
@@ -162,14 +159,14 @@ impl App {
             fingerprints: Fingerprints::new(),
             sockets: TaskTracker::new(),
             parts,
-            draining: AtomicBool::new(false),
+            draining: CancellationToken::new(),
             started,
         }))
     }
 
     /// Answers "not ready" from now on, so that load balancers send no more.
     pub fn drain(&self) {
-        self.0.draining.store(true, Ordering::SeqCst);
+        self.0.draining.cancel();
     }
 
     /// Ends every live session and takes no more; returns once each is recorded.
@@ -217,23 +214,38 @@ impl App {
         &self.0.fingerprints
     }
 
-    pub(crate) fn trail(&self) -> &dyn TrailSearch {
+    /// Finds records of the audit trail.
+    #[must_use]
+    pub fn trail(&self) -> &dyn TrailSearch {
         &*self.0.parts.trail
     }
 
-    pub(crate) fn draining(&self) -> bool {
-        self.0.draining.load(Ordering::SeqCst)
+    /// Returns once the server is told to stop.
+    pub async fn drained(&self) {
+        self.0.draining.cancelled().await;
     }
 
-    pub(crate) fn broker(&self) -> &Arc<Broker> {
+    /// Whether the server was told to stop.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.0.draining.is_cancelled()
+    }
+
+    /// The way from a request to a secret, and the core's ports.
+    #[must_use]
+    pub fn broker(&self) -> &Arc<Broker> {
         &self.0.parts.broker
     }
 
-    pub(crate) fn guard(&self) -> &FrontGuard {
+    /// Refuses addresses that ask too much, and slows guessing.
+    #[must_use]
+    pub fn guard(&self) -> &FrontGuard {
         &self.0.parts.guard
     }
 
-    pub(crate) fn keys(&self) -> &KeyIssuer {
+    /// Makes API keys, and leads to those there are.
+    #[must_use]
+    pub fn keys(&self) -> &KeyIssuer {
         &self.0.parts.keys
     }
 
@@ -241,7 +253,9 @@ impl App {
         &self.0.parts.metrics
     }
 
-    pub(crate) fn health(&self) -> &dyn Health {
+    /// How the parts are.
+    #[must_use]
+    pub fn health(&self) -> &dyn Health {
         &*self.0.parts.health
     }
 
@@ -257,11 +271,15 @@ impl App {
         self.0.parts.https
     }
 
-    pub(crate) fn version(&self) -> &'static str {
+    /// The program's version.
+    #[must_use]
+    pub fn version(&self) -> &'static str {
         self.0.parts.version
     }
 
-    pub(crate) fn uptime(&self) -> Duration {
+    /// How long it runs.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
         let now = self.broker().clock().now();
         now.duration_since(self.0.started).unsigned_abs()
     }

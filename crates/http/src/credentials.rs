@@ -32,6 +32,7 @@ pub(crate) fn presented(
         authorization: authorization(headers),
         cookies,
         address,
+        proven: None,
     }
 }
 

@@ -22,7 +22,7 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 36] = [
+const ROUTES: [&str; 54] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
@@ -53,6 +53,24 @@ const ROUTES: [&str; 36] = [
     "/api/admin/interviews/{session_id}/end",
     "/api/admin/upstreams",
     "/api/admin/upstreams/{name}/breaker",
+    "/console",
+    "/console/",
+    "/console/sign-in",
+    "/console/sign-out",
+    "/console/events",
+    "/console/sessions",
+    "/console/sessions/{id}/end",
+    "/console/users",
+    "/console/alerts",
+    "/console/audit",
+    "/console/audit/{sequence}",
+    "/console/keys",
+    "/console/keys/{id}/revoke",
+    "/console/revocations",
+    "/console/revocations/{id}/lift",
+    "/console/upstreams/{name}/breaker",
+    "/console/assets/{file}",
+    "/console/{*rest}",
     "/livez",
     "/readyz",
     "/health",

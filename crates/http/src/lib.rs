@@ -25,6 +25,7 @@ mod replay;
 mod router;
 pub mod serve;
 
+pub use answer::Told;
 pub use app::{App, AppParts, BreakerWish, Health, UpstreamStatus};
 pub use cross_origin::{Origins, OriginsError};
 pub use document::openapi_json;

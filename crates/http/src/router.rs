@@ -86,13 +86,12 @@ pub fn public(app: App) -> Router {
     )
 }
 
-/// The router of the admin listener.
-pub fn admin(app: App) -> Router {
-    finish(
-        admin_routes().merge(probe_routes()).split_for_parts().0,
-        app,
-        Surface::Admin,
-    )
+/// The router of the admin listener: the API, and pages beside it.
+///
+/// The pages' requests are observed, guarded and hardened as the API's are.
+pub fn admin(app: App, pages: Router<App>) -> Router {
+    let router: Router<App> = admin_routes().merge(probe_routes()).split_for_parts().0;
+    finish(router.merge(pages), app, Surface::Admin)
 }
 
 fn finish(router: Router<App>, app: App, surface: Surface) -> Router {

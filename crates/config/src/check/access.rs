@@ -6,16 +6,18 @@ use crate::section::{Config, Profile, Role};
 use crate::suggest;
 
 /// Every permission there is.
-const PERMISSIONS: [&str; 11] = [
+const PERMISSIONS: [&str; 13] = [
     "grants:create",
     "grants:read:own",
     "grants:read:any",
     "grants:revoke:own",
     "grants:revoke:any",
     "interviews:manage",
+    "keys:read",
     "keys:manage",
     "audit:read",
     "usage:read",
+    "sessions:read",
     "sessions:manage",
     "upstreams:manage",
 ];

@@ -78,7 +78,7 @@ fn presented(question: &Question) -> Presented<'_> {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect(),
-        address: None,
+        ..Presented::default()
     }
 }
 

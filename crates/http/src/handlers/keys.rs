@@ -108,7 +108,7 @@ pub(crate) async fn list_keys(
         &app,
         &facts,
         request,
-        (Action::AdminRequest, Permission::KeysManage),
+        (Action::AdminRequest, Permission::KeysRead),
     )
     .await;
     let result = match asked {

@@ -104,7 +104,7 @@ pub(crate) async fn list(
     Extension(facts): Extension<Arc<RequestFacts>>,
     request: Request,
 ) -> Response {
-    let may = (Action::AdminRequest, Permission::SessionsManage);
+    let may = (Action::AdminRequest, Permission::SessionsRead);
     let result = match ask(&app, &facts, request, may).await {
         Ok(asked) => known(asked.caller.clone(), list_known(&app, asked).await),
         Err(refused) => Err(refused),

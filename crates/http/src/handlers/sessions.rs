@@ -75,7 +75,7 @@ pub(crate) async fn list_sessions(
     Extension(facts): Extension<Arc<RequestFacts>>,
     request: Request,
 ) -> Response {
-    let may = (Action::SessionRead, Permission::SessionsManage);
+    let may = (Action::SessionRead, Permission::SessionsRead);
     let result = match ask(&app, &facts, request, may).await {
         Ok(asked) => known(asked.caller.clone(), list_known(&app, asked).await),
         Err(refused) => Err(refused),
@@ -123,7 +123,7 @@ pub(crate) async fn show_session(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let may = (Action::SessionRead, Permission::SessionsManage);
+    let may = (Action::SessionRead, Permission::SessionsRead);
     let result = match ask(&app, &facts, request, may).await {
         Ok(asked) => known(asked.caller.clone(), show_known(&app, asked, &id).await),
         Err(refused) => Err(refused),

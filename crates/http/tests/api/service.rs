@@ -104,7 +104,7 @@ impl Service {
         });
         Self {
             public: hallpass_http::public(app.clone()),
-            admin: hallpass_http::admin(app.clone()),
+            admin: hallpass_http::admin(app.clone(), Router::new()),
             world,
             app,
         }
