@@ -1,6 +1,6 @@
 // Builds what the binary embeds, into web/dist, which is committed: the binary
 // is built without Node. `node web/build.mjs --check` compares instead, after
-// `npm ci` in clients/typescript.
+// `npm ci` in clients/typescript and here.
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -20,7 +20,9 @@ if (process.argv.includes('--check')) {
 }
 
 async function write(dist) {
-  execFileSync(process.execPath, [join(client, 'node_modules/typescript/bin/tsc'), '-p', join(web, 'demo')], { stdio: 'inherit' });
+  for (const page of ['demo', 'console']) {
+    execFileSync(process.execPath, [join(client, 'node_modules/typescript/bin/tsc'), '-p', join(web, page)], { stdio: 'inherit' });
+  }
   await rm(dist, { recursive: true, force: true });
   await mkdir(join(dist, 'demo'), { recursive: true });
   await scriptTag(join(dist, 'client.js'));
@@ -29,6 +31,12 @@ async function write(dist) {
   await build({ ...options, entryPoints: ['demo/src/main.ts'], outfile: join(dist, 'demo/demo.js') });
   await build({ ...options, entryPoints: ['demo/demo.css'], outfile: join(dist, 'demo/demo.css'), target: 'chrome123' });
   for (const file of ['index.html', 'icon.svg']) await cp(join(web, 'demo', file), join(dist, 'demo', file));
+  // uPlot's licence asks that its notice goes where it goes.
+  const notice = `/*! uPlot: https://github.com/leeoniya/uPlot\n${await readFile(join(web, 'node_modules/uplot/LICENSE'), 'utf8')}*/`;
+  const console = { ...options, banner: { js: notice } };
+  await build({ ...console, entryPoints: ['console/src/main.ts'], format: 'iife', outfile: join(dist, 'console/console.js') });
+  await build({ ...options, entryPoints: ['console/console.css'], outfile: join(dist, 'console/console.css'), target: 'chrome123' });
+  await cp(join(web, 'console/icon.svg'), join(dist, 'console/icon.svg'));
 }
 
 async function isCurrent() {

@@ -73,6 +73,12 @@ const NEEDS: &[Need] = &[
         install: Install::NpmCi,
     },
     Need {
+        name: "the npm packages of the console",
+        folder: "web",
+        present: npm_is_installed,
+        install: Install::NpmCi,
+    },
+    Need {
         name: "the npm packages of tests/browser",
         folder: "tests/browser",
         present: npm_is_installed,

@@ -9,6 +9,7 @@ pub(crate) mod authentication;
 pub(crate) mod calls;
 pub(crate) mod client_files;
 pub(crate) mod clock;
+pub(crate) mod console;
 pub(crate) mod failure_rate;
 pub(crate) mod follow;
 pub(crate) mod guard;

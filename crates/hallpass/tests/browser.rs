@@ -59,6 +59,7 @@ fn the_sdk_can_be_published_and_is_small() {
 
 #[test]
 fn what_is_embedded_is_what_its_sources_build() {
+    has_packages("web");
     let build = ["../../web/build.mjs", "--check"];
     passes("clients/typescript", "node", &build);
 }
@@ -105,4 +106,9 @@ fn the_nextjs_example_builds_and_its_login_is_enough() {
 #[test]
 fn every_view_of_the_page_is_accessible() {
     in_chromium("accessible.test.mjs");
+}
+
+#[test]
+fn an_operator_watches_and_acts_in_the_console() {
+    in_chromium("console.test.mjs");
 }

@@ -106,6 +106,12 @@ pub(super) const ROWS: &[Row] = &[
         why: "handlers reach stores, trail and upstream through the core's ports",
     },
     Row {
+        package: "hallpass-console",
+        may_use: &["hallpass-core", "hallpass-api", "hallpass-http"],
+        tests_may_use: TESTKIT,
+        why: "pages beside the admin API: what they show comes through its parts and two ports of their own",
+    },
+    Row {
         package: "hallpass",
         may_use: &[
             "hallpass-core",
@@ -113,6 +119,7 @@ pub(super) const ROWS: &[Row] = &[
             "hallpass-audit",
             "hallpass-auth",
             "hallpass-config",
+            "hallpass-console",
             "hallpass-http",
             "hallpass-relay",
             "hallpass-scan",

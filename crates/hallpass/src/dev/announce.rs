@@ -134,7 +134,7 @@ pub(crate) fn banner(
   interview  {url}/demo/   (a page to try it on)
   broker     {url}
   over TLS   https://{tls}   (trust {ca})
-  admin      http://{admin}
+  console    http://{admin}/console/   (sign in with admin_key of dev.json)
   upstream   {upstream}
   documents  {url}/docs
   data       {data}   (dev.json has all addresses and credentials, dev.toml the configuration)

@@ -23,6 +23,7 @@ use super::{
     alarm::Alarm,
     authentication, calls, client_files,
     clock::{SystemClock, SystemIds, now},
+    console,
     failure_rate::Threshold,
     follow::{self, FollowedTrail},
     guard, install,
@@ -71,6 +72,7 @@ pub(crate) struct Server {
     trail: Arc<FollowedTrail>,
     database: Database,
     pages: axum::Router,
+    console: axum::Router<App>,
     /// Cancelled by a task that dies.
     died: CancellationToken,
 }
@@ -121,6 +123,7 @@ impl Server {
         life::start(config, &grants, &trail, &metrics, &tasks);
         let revocations = Arc::new(SqliteRevocations::load(database.clone()).await?);
         life::forget_revocations(config, &revocations, &metrics, &tasks);
+        let console = console::routes(config, &progress, &tasks);
         let beside = trail::Beside {
             config,
             progress,
@@ -237,6 +240,7 @@ impl Server {
             trail,
             database,
             pages: extras.pages,
+            console,
             died,
         })
     }
@@ -257,7 +261,7 @@ impl Server {
         for listener in std::iter::once(self.public).chain(self.tls) {
             serving.spawn(listener.serve(public.clone(), self.settings.clone(), closing.clone()));
         }
-        let admin = hallpass_http::admin(self.app.clone());
+        let admin = hallpass_http::admin(self.app.clone(), self.console);
         serving.spawn(
             self.admin
                 .serve(admin, self.settings.clone(), closing.clone()),

@@ -21,6 +21,7 @@ mod cli_keys;
 mod cli_pages;
 mod cli_scan;
 mod concurrent;
+mod console;
 mod crash;
 mod dev_credentials;
 mod dev_restart;

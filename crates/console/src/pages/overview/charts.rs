@@ -1,0 +1,91 @@
+//! The overview's charts.
+
+use hallpass_core::Timestamp;
+
+use super::Range;
+use crate::{
+    live::{Chart, Line, Live},
+    text::grouped,
+    timeline::Minute,
+    visit::Visit,
+};
+
+/// One line: what it is, its colour, and its number in a group of minutes.
+type Drawn = (&'static str, &'static str, fn(&Minute) -> u64);
+
+const CHARTS: [(&str, &str, &[Drawn]); 3] = [
+    (
+        "issued",
+        "Client secrets issued",
+        &[("issued", "accent", |minute| minute.issued)],
+    ),
+    (
+        "troubles",
+        "Requests refused and failed",
+        &[
+            ("failed", "bad", |minute| minute.failed),
+            ("refused", "warn", |minute| minute.refused),
+        ],
+    ),
+    (
+        "ends",
+        "How sessions ended",
+        &[
+            ("closed", "good", |minute| minute.closed),
+            ("expired", "warn", |minute| minute.expired),
+            ("dropped", "bad", |minute| minute.dropped),
+            ("ended by rule", "soft", |minute| minute.ended),
+        ],
+    ),
+];
+
+/// Sets the charts of a range.
+pub(super) fn fill(visit: &Visit, live: &mut Live, range: Range) {
+    let (minutes, step) = range.minutes();
+    let groups = visit.console.timeline().groups(minutes, step, visit.now());
+    for (name, title, drawn) in CHARTS {
+        live.charts.push(draw((name, title), drawn, &groups, range));
+    }
+}
+
+fn draw(
+    (name, title): (&'static str, &'static str),
+    drawn: &[Drawn],
+    groups: &[(Timestamp, Minute)],
+    range: Range,
+) -> Chart {
+    let line = |(label, tone, number): &Drawn| Line {
+        label,
+        tone,
+        values: groups.iter().map(|(_, sum)| number(sum)).collect(),
+    };
+    let lines: Vec<Line> = drawn.iter().map(line).collect();
+    Chart {
+        name,
+        title,
+        summary: summary(&lines, range),
+        times: groups.iter().map(|(time, _)| time.as_second()).collect(),
+        labels: groups
+            .iter()
+            .map(|(time, _)| time.strftime("%H:%M").to_string())
+            .collect(),
+        lines,
+    }
+}
+
+/// What the picture says: of each line its sum and its highest.
+fn summary(lines: &[Line], range: Range) -> String {
+    let told = lines.iter().map(|line| {
+        let sum: u64 = line.values.iter().sum();
+        let most = line.values.iter().max().copied().unwrap_or(0);
+        let step = range.step();
+        format!(
+            "{} {} in {}, at most {} in {step}",
+            grouped(sum),
+            line.label,
+            range.name(),
+            grouped(most)
+        )
+    });
+    told.collect::<Vec<_>>().join("; ")
+}

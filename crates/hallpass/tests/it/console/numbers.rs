@@ -1,0 +1,163 @@
+//! The console's numbers are those of the trail.
+
+use std::collections::BTreeMap;
+
+use futures_util::SinkExt;
+use serde_json::{Value, json};
+
+use super::{Place, Signed, between};
+use crate::support::{Serve, send, trail::Record};
+
+/// What the trail says of an hour.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    issued: u64,
+    refused: u64,
+    failed: u64,
+    closed: u64,
+    causes: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    fn of(records: &[Record]) -> Self {
+        let mut counts = Self::default();
+        for record in records.iter().filter(|record| !record.is_intent()) {
+            let is_mint = matches!(record.action(), "grant.create" | "grant.refresh");
+            match record.outcome() {
+                "success" if is_mint => counts.issued += 1,
+                "success" if record.fact("reason") == "client_closed" => counts.closed += 1,
+                "refused" => counts.refused += 1,
+                "failed" if record.0["unmapped"]["hallpass"]["phase"] == "outcome" => counts.failed += 1,
+                _ => {}
+            }
+            let is_final = record.0["unmapped"]["hallpass"]["phase"] == "outcome";
+            if matches!(record.outcome(), "refused" | "failed") && is_final {
+                *counts.causes.entry(record.code().to_owned()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// What the overview shows.
+    async fn shown(signed: &Signed<'_>) -> Self {
+        let page = signed.get("/console/?range=1h").await.text;
+        let causes = between(&page, "data-table=\"causes\"", "</tbody>");
+        let rows = causes.split("<tr data-key=\"").skip(1);
+        Self {
+            issued: sum(&page, "issued", 0),
+            failed: sum(&page, "troubles", 0),
+            refused: sum(&page, "troubles", 1),
+            closed: sum(&page, "ends", 0),
+            causes: rows.map(cause).collect(),
+        }
+    }
+}
+
+/// The sum of a column of a chart's table.
+fn sum(page: &str, chart: &str, column: usize) -> u64 {
+    let figure = between(page, &format!("data-chart=\"{chart}\""), "</figure>");
+    let rows = between(figure, "<tbody>", "</tbody>").split("<tr>").skip(1);
+    let number = |row: &str| -> u64 {
+        let cell = row.split("<td class=\"number\">").nth(column + 1).unwrap();
+        cell.split('<').next().unwrap().parse().unwrap()
+    };
+    rows.map(number).sum()
+}
+
+/// A row of the causes: its code, and its number in the last hour.
+fn cause(row: &str) -> (String, u64) {
+    let code = row.split('"').next().unwrap().to_owned();
+    let cells: Vec<&str> = row.split("<bdi>").skip(1).collect();
+    let number = cells[2].split('<').next().unwrap();
+    (code, number.parse().unwrap())
+}
+
+async fn make_history(place: &Place) {
+    let direct = json!({"profile": "interview"});
+    for _ in 0..7 {
+        assert_eq!(place.mint(&direct).await.status, 201);
+    }
+    for _ in 0..3 {
+        assert_eq!(place.mint(&json!({"profile": "hidden"})).await.status, 403);
+    }
+    assert_eq!(place.mint_as("hp_svc_x", &direct).await.status, 401);
+    let fault = json!({"route": "client_secrets", "kind": "status", "status": 400, "times": 2});
+    let url = format!("{}/_sim/faults", place.sim.url);
+    let sent = send(place.serve.client.post(url).json(&fault)).await;
+    assert!(sent.status < 300, "{}", sent.text);
+    for _ in 0..2 {
+        assert!(place.mint(&direct).await.status >= 500);
+    }
+    let mut socket = place.session("i-1").await;
+    socket.close(None).await.unwrap();
+    while !place.live().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The console's numbers, once they are as many as the trail's.
+async fn settled(place: &Place, signed: &Signed<'_>) -> (Counts, Counts) {
+    for _ in 0..100 {
+        let shown = Counts::shown(signed).await;
+        let said = Counts::of(&place.site.trail().all());
+        if shown == said {
+            return (shown, said);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let shown = Counts::shown(signed).await;
+    (shown, Counts::of(&place.site.trail().all()))
+}
+
+#[tokio::test]
+async fn the_console_shows_what_the_trail_says_also_after_a_restart() {
+    let place = Place::start();
+    make_history(&place).await;
+    let signed = place.sign_in(&place.operator).await;
+    let (shown, said) = settled(&place, &signed).await;
+    assert_eq!(shown, said);
+    assert_eq!((said.issued, said.failed, said.closed), (8, 2, 1), "{said:?}");
+    assert!(said.causes.len() >= 3, "{said:?}");
+
+    let site = place.site.clone();
+    drop(place.serve);
+    let place = Place {
+        serve: Serve::start(&site),
+        ..place
+    };
+    let signed = place.sign_in(&place.operator).await;
+    let (again, said) = settled(&place, &signed).await;
+    assert_eq!(again, said);
+    assert_eq!(again.issued, 8);
+}
+
+#[tokio::test]
+async fn a_users_cost_is_that_of_the_usage_api() {
+    let place = Place::start();
+    let mut socket = place.session("i-1").await;
+    let ask = json!({"type": "response.create"}).to_string();
+    socket
+        .send(tokio_tungstenite::tungstenite::Message::text(ask))
+        .await
+        .unwrap();
+    let usage = place.serve.admin_url("/api/admin/usage?by=subject");
+    let group = loop {
+        let request = place.serve.client.get(&usage).bearer_auth(&place.operator);
+        let answer = send(request).await.json();
+        let group = answer["data"][0].clone();
+        if group["responses"].as_u64() > Some(0) {
+            break group;
+        }
+        tokio::task::yield_now().await;
+    };
+    let cost: &str = group["cost_usd"].as_str().unwrap();
+    let signed = place.sign_in(&place.operator).await;
+    let page = signed.get("/console/users").await.text;
+    let row = between(&page, "<tr data-key=\"caller\">", "</tr>");
+    // Four places of nine.
+    assert!(row.contains(&format!("${}", &cost[..cost.len() - 5])), "{cost} in {row}");
+    let overview = signed.get("/console/").await.text;
+    let tile = between(&overview, "data-text=\"cost\">", "<");
+    assert_eq!(tile, format!("${}", &cost[..cost.len() - 5]));
+    assert_eq!(group["source"], Value::from("measured"));
+}
