@@ -57,7 +57,7 @@ test('numbers change while the page is open', async () => {
 
 test('the keyboard alone is enough', async () => {
   const candidate = await openPage(browser);
-  await signIn(candidate.page, dev.url, 'Grace');
+  await signIn(candidate.page, dev.url, 'Kofi');
   await begin(candidate.page, { mode: 'relay' });
   const operator = await openConsole(browser, dev, { start: false });
   const { page } = operator;

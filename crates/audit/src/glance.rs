@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(glance.subject.as_deref(), Some("ada"));
         assert_eq!(glance.code.as_deref(), Some("rate_limited"));
         assert_eq!(glance.outcome, OutcomeKind::Refused);
-        let intent = String::from_utf8_lossy(line).replace("outcome\",\"outcome", "intent\",\"outcome");
+        let intent =
+            String::from_utf8_lossy(line).replace("outcome\",\"outcome", "intent\",\"outcome");
         assert_eq!(Glance::read(intent.as_bytes()), Ok(None));
         let quoted = br#"{"unmapped":{"hallpass":{"reason":"\"phase\":\"outcome\""}}}"#;
         assert_eq!(Glance::read(quoted), Ok(None));

@@ -195,7 +195,10 @@ async fn the_newest_come_first_however_far_back_they_are() {
     support::append_all(&trail, (0..700).map(|_| refusal())).await;
     let newest = |query: Query, before| {
         let found = latest(dir.path(), &query, before).unwrap();
-        found.iter().map(|record| record.sequence).collect::<Vec<_>>()
+        found
+            .iter()
+            .map(|record| record.sequence)
+            .collect::<Vec<_>>()
     };
     let three = Query {
         limit: Some(3),

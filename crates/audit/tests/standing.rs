@@ -71,7 +71,11 @@ async fn a_record_put_in_anothers_place_does_not_fit() {
     let segment = dir.path().join("trail-00000000000000000000.jsonl");
     let text = fs::read_to_string(&segment).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    fs::write(&segment, [lines[0], lines[2], lines[2], lines[3], ""].join("\n")).unwrap();
+    fs::write(
+        &segment,
+        [lines[0], lines[2], lines[2], lines[3], ""].join("\n"),
+    )
+    .unwrap();
     let swapped = look(dir.path(), 1).unwrap();
     assert_eq!(
         swapped.flaw,

@@ -79,7 +79,10 @@ mod tests {
         };
         let cases = [
             ("a=b; hallpass-console=t; c=d", sent("t", false)),
-            ("__Host-hallpass-console=s; hallpass-console=t", sent("s", true)),
+            (
+                "__Host-hallpass-console=s; hallpass-console=t",
+                sent("s", true),
+            ),
             ("hallpass-console=t; hallpass-console=u", None),
             ("xhallpass-console=t", None),
             ("", None),

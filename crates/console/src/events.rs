@@ -85,7 +85,10 @@ pub(crate) async fn stream(visit: Visit) -> Response {
         drop(entered.slip.refuse(full).await);
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let facts = vec![("page", view.name().to_owned()), ("stream", "true".to_owned())];
+    let facts = vec![
+        ("page", view.name().to_owned()),
+        ("stream", "true".to_owned()),
+    ];
     let operator = match entered.done(&visit, facts).await {
         Ok(operator) => operator,
         Err(response) => return response.status().into_response(),

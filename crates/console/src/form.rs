@@ -48,7 +48,10 @@ impl Fields {
 
 /// An address with fields, those without a value left out.
 pub(crate) fn address(path: &str, fields: &[(&str, &str)]) -> String {
-    let filled: Vec<_> = fields.iter().filter(|(_, value)| !value.is_empty()).collect();
+    let filled: Vec<_> = fields
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
     if filled.is_empty() {
         return path.to_owned();
     }

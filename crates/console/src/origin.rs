@@ -116,11 +116,17 @@ mod tests {
             ),
             (&[("host", "[::1]:1"), ("origin", "http://[::1]:1")], plain),
             (
-                &[("host", "console.example.com"), ("origin", "https://console.example.com")],
+                &[
+                    ("host", "console.example.com"),
+                    ("origin", "https://console.example.com"),
+                ],
                 proxied,
             ),
             (
-                &[("host", "console.example.com:443"), ("origin", "https://console.example.com")],
+                &[
+                    ("host", "console.example.com:443"),
+                    ("origin", "https://console.example.com"),
+                ],
                 proxied,
             ),
             (
@@ -140,7 +146,10 @@ mod tests {
                 Err(Foreign::Site),
             ),
             (&[("host", "a.test")], Err(Foreign::NoOrigin)),
-            (&[("host", "a.test"), ("origin", "null")], Err(Foreign::Host)),
+            (
+                &[("host", "a.test"), ("origin", "null")],
+                Err(Foreign::Host),
+            ),
             (
                 &[("host", "a.test"), ("origin", "http://a.test:81")],
                 Err(Foreign::Host),

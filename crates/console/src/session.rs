@@ -179,7 +179,10 @@ mod tests {
         let idle = begin(&sessions, &ids, "k", 0);
         assert!(sessions.find(&idle, false, at(899)).is_some());
         assert!(sessions.find(&idle, false, at(899 + 900)).is_none());
-        assert!(sessions.find(&idle, false, at(0)).is_none(), "it stays over");
+        assert!(
+            sessions.find(&idle, false, at(0)).is_none(),
+            "it stays over"
+        );
         let busy = begin(&sessions, &ids, "k", 0);
         for second in (0..3600).step_by(600) {
             assert!(sessions.find(&busy, false, at(second)).is_some());

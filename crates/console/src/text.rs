@@ -83,7 +83,10 @@ mod tests {
     #[test]
     fn what_misleads_is_written_out_and_the_rest_stays() {
         assert_eq!(shown("a\u{202e}gpj.exe"), "a\\u{202e}gpj.exe");
-        assert_eq!(shown("ze\u{200b}ro\r\n\u{1b}[31m"), "ze\\u{200b}ro\\u{d}\\u{a}\\u{1b}[31m");
+        assert_eq!(
+            shown("ze\u{200b}ro\r\n\u{1b}[31m"),
+            "ze\\u{200b}ro\\u{d}\\u{a}\\u{1b}[31m"
+        );
         assert_eq!(shown("<script>é日本 مرحبا"), "<script>é日本 مرحبا");
         assert_eq!(short(&"x".repeat(300)), format!("{}…", "x".repeat(SHORT)));
         assert_eq!(short(&"x".repeat(SHORT)), "x".repeat(SHORT));

@@ -129,9 +129,7 @@ impl Timeline {
         }
         let timed = groups.into_iter();
         timed
-            .filter_map(|(number, sum)| {
-                Some((Timestamp::from_second(number * 60).ok()?, sum))
-            })
+            .filter_map(|(number, sum)| Some((Timestamp::from_second(number * 60).ok()?, sum)))
             .collect()
     }
 
@@ -286,9 +284,8 @@ mod tests {
         }
         let told = |now| {
             let found = timeline.subjects(at(now, 0));
-            let told = |(subject, lately, hour): (Arc<str>, u64, u64)| {
-                (subject.to_string(), lately, hour)
-            };
+            let told =
+                |(subject, lately, hour): (Arc<str>, u64, u64)| (subject.to_string(), lately, hour);
             found.into_iter().map(told).collect::<Vec<_>>()
         };
         let row = |subject: &str, lately, hour| (subject.to_owned(), lately, hour);

@@ -1,9 +1,6 @@
 //! What every handler can reach.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Timestamp,

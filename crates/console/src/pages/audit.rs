@@ -2,11 +2,7 @@
 
 use axum::response::Response;
 use hallpass_core::{
-    Timestamp,
-    audit::Action,
-    code::Code,
-    permission::Permission,
-    ports::StoreError,
+    Timestamp, audit::Action, code::Code, permission::Permission, ports::StoreError,
     refusal::Refusal,
 };
 use hallpass_http::AuditQuery;
@@ -76,7 +72,10 @@ pub(crate) async fn show(visit: Visit) -> Response {
         None => StatusCode::OK,
     };
     let main = show_found(&fields, &found, visit.now());
-    known(page(status, layout::page(&frame, &operator, &main)), operator.name())
+    known(
+        page(status, layout::page(&frame, &operator, &main)),
+        operator.name(),
+    )
 }
 
 /// The refusal where the trail can't be read.
@@ -130,7 +129,10 @@ fn read(fields: &Fields) -> Result<AuditQuery, &'static str> {
     };
     let address = fields.get("address").map(str::parse).transpose();
     let outcome = fields.text("outcome");
-    if outcome.as_deref().is_some_and(|word| !OUTCOMES.contains(&word)) {
+    if outcome
+        .as_deref()
+        .is_some_and(|word| !OUTCOMES.contains(&word))
+    {
         return Err("outcome");
     }
     Ok(AuditQuery {
@@ -229,7 +231,10 @@ fn page_address(fields: &Fields, before: Option<u64>) -> String {
 }
 
 fn row(record: &TrailRecord, now: Timestamp) -> Markup {
-    let code = record.code.as_deref().map(|code| format!(" · {}", shown(code)));
+    let code = record
+        .code
+        .as_deref()
+        .map(|code| format!(" · {}", shown(code)));
     let href = format!("/console/audit/{}", record.sequence);
     let announced = record.phase != "outcome";
     html! {
@@ -272,7 +277,12 @@ mod tests {
     #[test]
     fn a_time_is_read_as_people_and_browsers_write_it() {
         let expected: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
-        for text in ["2026-11-23T08:00:00Z", "2026-11-23T08:00", "2026-11-23 08:00:00", "2026-11-23T09:00:00+01:00"] {
+        for text in [
+            "2026-11-23T08:00:00Z",
+            "2026-11-23T08:00",
+            "2026-11-23 08:00:00",
+            "2026-11-23T09:00:00+01:00",
+        ] {
             assert_eq!(read_time(text), Some(expected), "{text}");
         }
         assert_eq!(read_time("yesterday"), None);
@@ -285,6 +295,9 @@ mod tests {
         assert_eq!(wrong("since=noon"), "since");
         assert_eq!(wrong("outcome=nice"), "outcome");
         let read = read(&Fields::of_query(Some("subject=&outcome=failed"))).unwrap();
-        assert_eq!((read.subject, read.outcome.as_deref()), (None, Some("failed")));
+        assert_eq!(
+            (read.subject, read.outcome.as_deref()),
+            (None, Some("failed"))
+        );
     }
 }

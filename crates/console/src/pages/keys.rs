@@ -133,7 +133,8 @@ fn row(key: &StoredKey, operator: &Operator, now: Timestamp) -> Row {
     Row {
         key: key.id.to_string(),
         cells: vec![
-            Cell::foreign(key.name.as_str()).to(address("/console/audit", &[("subject", key.name.as_str())])),
+            Cell::foreign(key.name.as_str())
+                .to(address("/console/audit", &[("subject", key.name.as_str())])),
             id,
             Cell::of(<&str>::from(key.kind)),
             Cell::foreign(&roles.join(" ")),

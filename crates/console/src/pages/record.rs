@@ -25,7 +25,12 @@ pub(crate) async fn show(visit: Visit, Path(sequence): Path<String>) -> Response
         Ok(entered) => entered,
         Err(response) => return response,
     };
-    let none = || Refusal::new(Code::NotFound, "There is no such record here. It may have been archived.");
+    let none = || {
+        Refusal::new(
+            Code::NotFound,
+            "There is no such record here. It may have been archived.",
+        )
+    };
     let place = match sequence.parse::<u64>() {
         Ok(number) => visit.console.trail().place(number).await,
         Err(_) => Ok(None),
@@ -75,7 +80,10 @@ fn is_good(place: &Place) -> bool {
 fn verdict_of(place: &Place) -> Markup {
     let whole = match (is_good(place), place.is_erased) {
         (true, false) => (State::Good, "It was not changed since it was written."),
-        (true, true) => (State::Warn, "What it said was erased; its place and hash stand."),
+        (true, true) => (
+            State::Warn,
+            "What it said was erased; its place and hash stand.",
+        ),
         (false, _) => (
             State::Bad,
             "It is not what was written. Keep a copy of the trail's folder and follow the runbook for incidents.",
@@ -98,14 +106,20 @@ fn by_itself(place: &Place) -> (State, String) {
     match &place.flaw {
         Some(flaw) => (State::Bad, format!("By itself: {}.", shown(flaw))),
         None if place.is_erased => (State::Warn, "By itself: it was erased.".to_owned()),
-        None => (State::Good, "By itself: its bytes have the hash it states.".to_owned()),
+        None => (
+            State::Good,
+            "By itself: its bytes have the hash it states.".to_owned(),
+        ),
     }
 }
 
 fn beside(beside: Beside, other: &str) -> (State, String) {
     match beside {
         Beside::Fits => (State::Good, format!("Chain: it and {other} fit.")),
-        Beside::Broken => (State::Bad, format!("Chain: it and {other} do not fit: one was changed.")),
+        Beside::Broken => (
+            State::Bad,
+            format!("Chain: it and {other} do not fit: one was changed."),
+        ),
         Beside::Absent => (State::None, format!("Chain: {other} is not here.")),
     }
 }
@@ -130,7 +144,9 @@ fn sealed(sealed: &Sealing) -> (State, String) {
 
 fn said(record: &TrailRecord) -> Markup {
     let link = |name, value: &Option<String>| {
-        let href = value.as_deref().map(|value| address("/console/audit", &[(name, value)]));
+        let href = value
+            .as_deref()
+            .map(|value| address("/console/audit", &[(name, value)]));
         (value.clone(), href)
     };
     let plain = |value: Option<String>| (value, None);
@@ -144,12 +160,20 @@ fn said(record: &TrailRecord) -> Markup {
         ("Grant", link("grant", &record.grant)),
         ("Route", plain(record.route.clone())),
         ("Request", plain(record.request_id.clone())),
-        ("From", link("address", &record.address.map(|address| address.to_string()))),
+        (
+            "From",
+            link(
+                "address",
+                &record.address.map(|address| address.to_string()),
+            ),
+        ),
         ("User agent", plain(record.user_agent.clone())),
         ("Code", plain(record.code.clone())),
         ("Reason", plain(record.reason.clone())),
     ];
-    let shown_rows = rows.into_iter().filter_map(|(label, (value, href))| Some((label, value?, href)));
+    let shown_rows = rows
+        .into_iter()
+        .filter_map(|(label, (value, href))| Some((label, value?, href)));
     html! {
         dl.facts {
             dt { "Outcome" }

@@ -42,7 +42,10 @@ const KINDS: [(&str, &str); 8] = [
     ("lineage", "a grant and its refreshes: ln_…"),
     ("key", "what an API key obtained, by its id"),
     ("profile", "a profile, by name"),
-    ("before", "everything issued before a time: 2026-11-22T21:00:00Z"),
+    (
+        "before",
+        "everything issued before a time: 2026-11-22T21:00:00Z",
+    ),
     ("all", "everything; name nothing"),
 ];
 
@@ -142,7 +145,9 @@ fn read(fields: &Fields) -> Result<(Scope, Option<String>), Refusal> {
         .parse()
         .map_err(|_| wrong("Choose what is to be revoked.".to_owned()).member("kind"))?;
     let scope = Scope::new(kind, fields.text("target")).map_err(|error| {
-        let text = format!("What is named for a revocation of kind \"{kind}\" {error}. Nothing was revoked.");
+        let text = format!(
+            "What is named for a revocation of kind \"{kind}\" {error}. Nothing was revoked."
+        );
         wrong(text).member("target")
     })?;
     let reason = fields.text("reason");

@@ -93,11 +93,18 @@ pub(crate) fn fill(visit: &Visit, live: &mut Live, operator: &Operator, most: us
     let (shown, now) = (all.len().min(most), visit.now());
     let note = match shown == all.len() {
         true => count(all.len() as u64, "session"),
-        false => format!("{} of {} sessions, the newest", shown, grouped(all.len() as u64)),
+        false => format!(
+            "{} of {} sessions, the newest",
+            shown,
+            grouped(all.len() as u64)
+        ),
     };
     live.say("sessions_note", note);
     let may_end = operator.may(Permission::SessionsManage);
-    let rows = all.iter().take(most).map(|session| row(session, now, may_end));
+    let rows = all
+        .iter()
+        .take(most)
+        .map(|session| row(session, now, may_end));
     live.tables.push(Table {
         name: "sessions",
         rows: rows.collect(),
@@ -108,7 +115,9 @@ fn row(session: &LiveSession, now: Timestamp, may_end: bool) -> Row {
     let (facts, grant, usage) = (session.facts(), session.grant(), session.usage());
     let id = facts.id.as_str();
     let (due, _) = session.due();
-    let bound = facts.budget.standing(&usage, &Default::default(), &Default::default());
+    let bound = facts
+        .budget
+        .standing(&usage, &Default::default(), &Default::default());
     let state = match bound {
         Standing::Within => State::None,
         Standing::Near(..) => State::Warn,
@@ -129,7 +138,9 @@ fn row(session: &LiveSession, now: Timestamp, may_end: bool) -> Row {
             Cell::foreign_or_dash(facts.model.as_deref()),
             Cell::of(when::at(facts.started_at, now)).whole(when::in_full(facts.started_at)),
             ends,
-            Cell::of(grouped(usage.tokens.input().saturating_add(usage.tokens.output()))),
+            Cell::of(grouped(
+                usage.tokens.input().saturating_add(usage.tokens.output()),
+            )),
             Cell::of(dollars(usage.cost)).is(state),
         ],
         action: may_end.then(|| format!("/console/sessions/{}/end", part(id))),

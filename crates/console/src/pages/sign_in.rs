@@ -29,9 +29,10 @@ pub(crate) async fn show(visit: Visit) -> Response {
     if visit.session().is_some() {
         return go("/console/");
     }
-    let told = visit.query().get("over").map(|_| {
-        "Your session is over: its time ran out, or its key was revoked. Sign in again."
-    });
+    let told = visit
+        .query()
+        .get("over")
+        .map(|_| "Your session is over: its time ran out, or its key was revoked. Sign in again.");
     page(StatusCode::OK, form("warn", told))
 }
 
@@ -85,7 +86,9 @@ impl Visit {
     async fn exchange(&self, own: Own, body: Body) -> Result<Response, Refusal> {
         if !own.secure && !own.loopback {
             let text = "The console takes keys over HTTPS, or over HTTP on the server's own machine. Put TLS in front of the admin listener, or use a tunnel: ssh -L 8788:127.0.0.1:8788 …";
-            return Err(self.record(Refusal::new(Code::CrossSiteRequest, text)).await);
+            return Err(self
+                .record(Refusal::new(Code::CrossSiteRequest, text))
+                .await);
         }
         let fields = match Fields::of_body(body).await {
             Ok(fields) => fields,

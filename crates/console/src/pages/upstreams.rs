@@ -4,7 +4,9 @@ use axum::{
     extract::{Path, Request},
     response::Response,
 };
-use hallpass_core::{Timestamp, audit::Action, code::Code, permission::Permission, refusal::Refusal};
+use hallpass_core::{
+    Timestamp, audit::Action, code::Code, permission::Permission, refusal::Refusal,
+};
 use hallpass_http::{BreakerWish, UpstreamStatus};
 use maud::{Markup, html};
 
@@ -41,7 +43,11 @@ fn row(upstream: &UpstreamStatus, now: Timestamp) -> Row {
     let breaker = match (upstream.forced, upstream.retry_in) {
         (true, _) => format!("{}, by hand", upstream.breaker),
         (false, Some(wait)) => {
-            format!("{}, asked again in {}", upstream.breaker, when::lasting(wait))
+            format!(
+                "{}, asked again in {}",
+                upstream.breaker,
+                when::lasting(wait)
+            )
         }
         (false, None) => upstream.breaker.to_owned(),
     };

@@ -91,7 +91,9 @@ pub(crate) fn fill(visit: &Visit, live: &mut Live, most: usize) {
     let mut listed: Vec<_> = seen.into_iter().collect();
     listed.sort_by_key(|(_, seen)| std::cmp::Reverse((seen.hour, seen.live)));
     listed.truncate(most);
-    let rows = listed.iter().map(|(subject, seen)| row(visit, subject, seen));
+    let rows = listed
+        .iter()
+        .map(|(subject, seen)| row(visit, subject, seen));
     live.tables.push(Table {
         name: "users",
         rows: rows.collect(),
@@ -128,9 +130,9 @@ fn spent(visit: &Visit, subject: &str) -> Usage {
 
 /// Says what today cost, and how much of the roles' budgets that is.
 pub(crate) fn say_cost(visit: &Visit, live: &mut Live) {
-    let cost = roles(visit).iter().fold(NanoUsd::ZERO, |sum, (_, used)| {
-        sum.plus(used.cost)
-    });
+    let cost = roles(visit)
+        .iter()
+        .fold(NanoUsd::ZERO, |sum, (_, used)| sum.plus(used.cost));
     live.say("cost", dollars(cost));
     let bounds = roles(visit);
     let bounded = bounds.iter().filter_map(|(role, used)| {
@@ -140,7 +142,10 @@ pub(crate) fn say_cost(visit: &Visit, live: &mut Live) {
     match bounded.max_by_key(|(percent, ..)| *percent) {
         Some((percent, role, most)) => {
             let role = crate::text::short(&role);
-            live.say("cost_note", format!("{percent} % of {} for {role}", dollars(most)));
+            live.say(
+                "cost_note",
+                format!("{percent} % of {} for {role}", dollars(most)),
+            );
             live.judge("cost", judge(Some(percent)));
         }
         None => live.say("cost_note", "no budget of a whole role is set"),

@@ -270,7 +270,12 @@ mod tests {
             deed(Action::GrantReport, Ended::Done, &facts)
         };
         let expired = deed(Action::GrantExpire, Ended::Done, &[("count", "7")]);
-        let minute = counted(&[said("session_expired"), said("connection_lost"), said("closed"), expired]);
+        let minute = counted(&[
+            said("session_expired"),
+            said("connection_lost"),
+            said("closed"),
+            expired,
+        ]);
         assert_eq!((minute.expired, minute.dropped, minute.closed), (1, 1, 1));
         assert_eq!(minute.secrets_expired, 7);
     }

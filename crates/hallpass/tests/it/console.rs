@@ -103,7 +103,9 @@ impl Place {
         let url = format!("ws://{}/v1/realtime", self.serve.public);
         let mut request = url.into_client_request().unwrap();
         let offers = HeaderValue::from_str(&offers).unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", offers);
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", offers);
         let (mut socket, _) = connect_async(request).await.unwrap();
         // The first event says that it is live.
         socket.next().await.unwrap().unwrap();
@@ -112,7 +114,10 @@ impl Place {
 
     /// The live sessions, as the API says.
     async fn live(&self) -> Vec<Value> {
-        let request = self.serve.client.get(self.serve.admin_url("/api/admin/sessions"));
+        let request = self
+            .serve
+            .client
+            .get(self.serve.admin_url("/api/admin/sessions"));
         let list = send(request.bearer_auth(&self.operator)).await.json();
         list["data"].as_array().unwrap().clone()
     }
@@ -163,6 +168,8 @@ fn form(serve: &Serve, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
 
 /// What stands between two texts, the first time.
 fn between<'t>(text: &'t str, begin: &str, end: &str) -> &'t str {
-    let (_, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{begin} in {text}"));
+    let (_, rest) = text
+        .split_once(begin)
+        .unwrap_or_else(|| panic!("{begin} in {text}"));
     rest.split_once(end).unwrap().0
 }

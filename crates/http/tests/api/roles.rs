@@ -92,11 +92,7 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
         "/api/sessions/{id}/renew",
         Some(Permission::GrantsCreate),
     ),
-    (
-        "GET",
-        "/api/admin/sessions",
-        Some(Permission::SessionsRead),
-    ),
+    ("GET", "/api/admin/sessions", Some(Permission::SessionsRead)),
     (
         "GET",
         "/api/admin/sessions/{id}",

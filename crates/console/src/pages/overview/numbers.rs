@@ -37,7 +37,10 @@ pub(super) fn fill(visit: &Visit, live: &mut Live) {
     live.say("dropped", grouped(hour.dropped));
     let ended = format!("{} ended by a rule or an operator", grouped(hour.ended));
     live.say("dropped_note", ended);
-    live.judge("dropped", warn_if(hour.dropped > hour.closed && hour.dropped > 3));
+    live.judge(
+        "dropped",
+        warn_if(hour.dropped > hour.closed && hour.dropped > 3),
+    );
     users::say_cost(visit, live);
     live.tables.push(causes(&hour, &timeline.sum(KEPT, now)));
     server(visit, live);
@@ -106,7 +109,11 @@ fn causes(hour: &Minute, day: &Minute) -> Table {
 fn server(visit: &Visit, live: &mut Live) {
     let app = &visit.app;
     let writable = app.broker().audit().writable();
-    let trail = if writable { "written" } else { "can't be written: nothing is issued" };
+    let trail = if writable {
+        "written"
+    } else {
+        "can't be written: nothing is issued"
+    };
     live.say("trail", trail);
     live.judge("trail", if writable { State::Good } else { State::Bad });
     let waiting = app.health().waiting_grants() as u64;

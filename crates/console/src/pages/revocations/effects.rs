@@ -64,7 +64,10 @@ impl Effects {
             count(number("revoked"), "grant"),
             count(number("sessions_ended"), "live session")
         );
-        (Cell::of(reached), beyond(number("unexpired_secrets"), facts, now))
+        (
+            Cell::of(reached),
+            beyond(number("unexpired_secrets"), facts, now),
+        )
     }
 }
 

@@ -25,7 +25,11 @@ async fn the_button_ends_a_session_and_its_user_is_told() {
     assert!(page.text.contains("interview-7"));
     let id = place.live().await[0]["id"].as_str().unwrap().to_owned();
     let action = format!("/console/sessions/{id}/end");
-    assert!(page.text.contains(&format!("action=\"{action}\"")), "{}", page.text);
+    assert!(
+        page.text.contains(&format!("action=\"{action}\"")),
+        "{}",
+        page.text
+    );
     let ended = signed.post(&action, &[("reason", "candidate asked")]).await;
     assert_eq!(ended.header("location"), "/console/sessions?ended=1");
     let close = loop {
@@ -63,7 +67,10 @@ async fn a_form_of_another_site_does_nothing() {
         (csrf, &[("origin", &own), ("sec-fetch-site", "cross-site")]),
         (csrf, &[("origin", &own), ("sec-fetch-site", "same-site")]),
         ("", &[("origin", &own)]),
-        ("AAAA", &[("origin", &own), ("sec-fetch-site", "same-origin")]),
+        (
+            "AAAA",
+            &[("origin", &own), ("sec-fetch-site", "same-origin")],
+        ),
     ];
     for (token, headers) in cases {
         let mut request = form(&place.serve, &action, &[("csrf", token)]);
@@ -76,7 +83,9 @@ async fn a_form_of_another_site_does_nothing() {
     }
     assert_eq!(place.live().await.len(), 1, "it lives");
     let refused = place.site.trail().all();
-    let refused = refused.iter().filter(|it| it.code() == "cross_site_request");
+    let refused = refused
+        .iter()
+        .filter(|it| it.code() == "cross_site_request");
     assert_eq!(refused.count(), cases.len());
 }
 
@@ -86,7 +95,14 @@ async fn a_reader_sees_no_button_and_is_refused_all_the_same() {
     let _socket = place.session("i-1").await;
     let auditor = place.site.api_key("auditor", "adm");
     let reader = place.sign_in(&auditor).await;
-    let paths = ["/console/", "/console/sessions", "/console/users", "/console/revocations", "/console/keys", "/console/audit"];
+    let paths = [
+        "/console/",
+        "/console/sessions",
+        "/console/users",
+        "/console/revocations",
+        "/console/keys",
+        "/console/audit",
+    ];
     for path in paths {
         let page = reader.get(path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text);
@@ -96,7 +112,9 @@ async fn a_reader_sees_no_button_and_is_refused_all_the_same() {
     }
     assert!(reader.get("/console/sessions").await.text.contains("i-1"));
     for (path, _) in FORMS.iter().take(5) {
-        let answer = reader.post(path, &[("kind", "all"), ("state", "open")]).await;
+        let answer = reader
+            .post(path, &[("kind", "all"), ("state", "open")])
+            .await;
         assert_eq!(answer.status, 403, "{path}");
         assert!(answer.text.contains("permission_denied"), "{path}");
     }
@@ -131,12 +149,23 @@ async fn who_may_read_usage_alone_sees_that_alone() {
     let signed = place.sign_in(&accountant).await;
     let overview = signed.get("/console/").await.text;
     assert!(overview.contains("href=\"/console/users\""));
-    for hidden in ["/console/sessions", "/console/audit", "/console/keys", "/console/revocations"] {
-        assert!(!overview.contains(&format!("href=\"{hidden}\"")), "{hidden}");
+    for hidden in [
+        "/console/sessions",
+        "/console/audit",
+        "/console/keys",
+        "/console/revocations",
+    ] {
+        assert!(
+            !overview.contains(&format!("href=\"{hidden}\"")),
+            "{hidden}"
+        );
         assert_eq!(signed.get(hidden).await.status, 403, "{hidden}");
     }
     assert!(!overview.contains("data-table=\"sessions\""));
-    assert_eq!(signed.get("/console/events?view=sessions").await.status, 403);
+    assert_eq!(
+        signed.get("/console/events?view=sessions").await.status,
+        403
+    );
 }
 
 #[tokio::test]
@@ -146,32 +175,55 @@ async fn a_revocation_says_what_it_reached_and_what_it_could_not() {
     let direct = serde_json::json!({"profile": "interview", "expires_after": {"anchor": "created_at", "seconds": 600}});
     assert_eq!(place.mint(&direct).await.status, 201);
     let signed = place.sign_in(&place.operator).await;
-    let wrong = signed.post("/console/revocations", &[("kind", "subject")]).await;
+    let wrong = signed
+        .post("/console/revocations", &[("kind", "subject")])
+        .await;
     assert_eq!(wrong.status, 400);
-    let fields = [("kind", "subject"), ("target", "caller"), ("reason", "case 17")];
+    let fields = [
+        ("kind", "subject"),
+        ("target", "caller"),
+        ("reason", "case 17"),
+    ];
     let added = signed.post("/console/revocations", &fields).await;
     assert_eq!(added.header("location"), "/console/revocations?added=1");
     let page = signed.get("/console/revocations").await.text;
-    for says in ["2 grants, 1 live session", "1 direct secret for", "case 17", "in force"] {
+    for says in [
+        "2 grants, 1 live session",
+        "1 direct secret for",
+        "case 17",
+        "in force",
+    ] {
         assert!(page.contains(says), "{says} in {page}");
     }
     assert_eq!(place.mint(&direct).await.code(), "access_revoked");
     let id = super::between(&page, "/console/revocations/", "/lift").to_owned();
-    let lifted = signed.post(&format!("/console/revocations/{id}/lift"), &[]).await;
+    let lifted = signed
+        .post(&format!("/console/revocations/{id}/lift"), &[])
+        .await;
     assert_eq!(lifted.header("location"), "/console/revocations?lifted=1");
     assert_eq!(place.mint(&direct).await.status, 201);
-    assert!(signed.get("/console/revocations?show=all").await.text.contains("lifted"));
+    assert!(
+        signed
+            .get("/console/revocations?show=all")
+            .await
+            .text
+            .contains("lifted")
+    );
 }
 
 #[tokio::test]
 async fn a_breaker_is_held_by_hand() {
     let place = Place::start();
     let signed = place.sign_in(&place.operator).await;
-    let held = signed.post("/console/upstreams/openai/breaker", &[("state", "open")]).await;
+    let held = signed
+        .post("/console/upstreams/openai/breaker", &[("state", "open")])
+        .await;
     assert_eq!(held.status, 303, "{}", held.text);
     assert!(signed.get("/console/").await.text.contains("open, by hand"));
     let direct = serde_json::json!({"profile": "interview"});
     assert_eq!(place.mint(&direct).await.status, 503);
-    let wrong = signed.post("/console/upstreams/none/breaker", &[("state", "open")]).await;
+    let wrong = signed
+        .post("/console/upstreams/none/breaker", &[("state", "open")])
+        .await;
     assert_eq!(wrong.status, 404);
 }

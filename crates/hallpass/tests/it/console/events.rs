@@ -65,7 +65,10 @@ async fn what_happens_is_told_without_asking_again() {
     let mut stream = Stream::open(&signed, "/console/events?view=overview&range=1h").await;
     let first = stream.until(|_| true).await;
     assert_eq!(first["texts"]["issued_hour"], "0 in the last hour");
-    assert_eq!(place.mint(&json!({"profile": "interview"})).await.status, 201);
+    assert_eq!(
+        place.mint(&json!({"profile": "interview"})).await.status,
+        201
+    );
     let told = stream
         .until(|view| view["texts"]["issued_hour"] == "1 in the last hour")
         .await;
@@ -101,7 +104,9 @@ async fn a_stream_ends_with_its_session_and_with_its_key() {
     assert_eq!(over(&mut of_session).await, "signed-out");
     let keeper = place.sign_in(&place.operator).await;
     let id = auditor.split('_').nth(2).unwrap();
-    keeper.post(&format!("/console/keys/{id}/revoke"), &[]).await;
+    keeper
+        .post(&format!("/console/keys/{id}/revoke"), &[])
+        .await;
     assert_eq!(over(&mut of_key).await, "signed-out");
 }
 

@@ -7,7 +7,8 @@ use crate::support::{post, send};
 
 /// What a hostile user may call themselves: markup, a turned direction, what
 /// can't be seen, and more than fits.
-const SUBJECT: &str = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>\u{202e}gnp.exe\u{200b}";
+const SUBJECT: &str =
+    "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>\u{202e}gnp.exe\u{200b}";
 const AGENT: &str = "</pre></td><svg onload=alert(3)>";
 
 fn pages(text: &str) -> [(&'static str, &str); 6] {
@@ -36,9 +37,17 @@ async fn hostile_names_agents_and_interviews_are_shown_and_do_nothing() {
     let _socket = place.session(SUBJECT).await;
     let signed = place.sign_in(&place.operator).await;
     let fields = [("kind", "subject"), ("target", SUBJECT), ("reason", AGENT)];
-    assert_eq!(signed.post("/console/revocations", &fields).await.status, 303);
+    assert_eq!(
+        signed.post("/console/revocations", &fields).await.status,
+        303
+    );
     // The users are counted a moment after they were recorded.
-    while !signed.get("/console/users").await.text.contains("&lt;script&gt;") {
+    while !signed
+        .get("/console/users")
+        .await
+        .text
+        .contains("&lt;script&gt;")
+    {
         tokio::task::yield_now().await;
     }
     let records = place.site.trail().all();
@@ -52,14 +61,26 @@ async fn hostile_names_agents_and_interviews_are_shown_and_do_nothing() {
         url::form_urlencoded::byte_serialize(SUBJECT.as_bytes()).collect::<String>()
     );
     let record = format!("/console/audit/{mint}");
-    let paths = ["/console/", "/console/sessions", "/console/users", "/console/audit", &search, &record, "/console/revocations"];
+    let paths = [
+        "/console/",
+        "/console/sessions",
+        "/console/users",
+        "/console/audit",
+        &search,
+        &record,
+        "/console/revocations",
+    ];
     for path in paths {
         let page = signed.get(path).await;
         assert_eq!(page.status, 200, "{path}");
         for (raw, text) in pages(&page.text) {
             assert!(!text.contains(raw), "{raw} in {path}: {text}");
         }
-        assert!(page.text.contains("&lt;script&gt;alert(1)"), "{path}: {}", page.text);
+        assert!(
+            page.text.contains("&lt;script&gt;alert(1)"),
+            "{path}: {}",
+            page.text
+        );
     }
     let page = signed.get(&record).await.text;
     assert!(page.contains("\\u{202e}gnp.exe\\u{200b}"), "{page}");
@@ -72,14 +93,20 @@ async fn a_hostile_address_is_answered_and_shown_as_text() {
     let signed = place.sign_in(&place.operator).await;
     let hostile = "%22%3E%3Cscript%3Ealert(1)%3C/script%3E";
     for (path, status) in [
-        (format!("/console/audit?subject={hostile}&action={hostile}"), 200),
+        (
+            format!("/console/audit?subject={hostile}&action={hostile}"),
+            200,
+        ),
         (format!("/console/audit?since={hostile}"), 400),
         ("/console/audit?address=here".to_owned(), 400),
         (format!("/console/audit?before={hostile}"), 200),
         (format!("/console/audit/{hostile}"), 404),
         ("/console/audit/18446744073709551615".to_owned(), 404),
         (format!("/console/?range={hostile}"), 200),
-        (format!("/console/revocations?kind={hostile}&target={hostile}"), 200),
+        (
+            format!("/console/revocations?kind={hostile}&target={hostile}"),
+            200,
+        ),
         (format!("/console/{hostile}"), 404),
     ] {
         let page = signed.get(&path).await;
@@ -96,7 +123,10 @@ async fn a_record_that_was_changed_is_said_to_be() {
     }
     let signed = place.sign_in(&place.operator).await;
     let trail = place.site.trail();
-    let record = trail.all().into_iter().find(|it| it.action() == "grant.create");
+    let record = trail
+        .all()
+        .into_iter()
+        .find(|it| it.action() == "grant.create");
     let number = record.unwrap().sequence();
     // Signed within a second, and good.
     let good = loop {
@@ -106,7 +136,10 @@ async fn a_record_that_was_changed_is_said_to_be() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
-    assert!(good.contains("It was not changed since it was written."), "{good}");
+    assert!(
+        good.contains("It was not changed since it was written."),
+        "{good}"
+    );
     assert_eq!(good.matches("and the record").count(), 0);
     assert!(good.contains("Chain: it and the record before it fit."));
 

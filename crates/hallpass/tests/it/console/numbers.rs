@@ -27,7 +27,9 @@ impl Counts {
                 "success" if is_mint => counts.issued += 1,
                 "success" if record.fact("reason") == "client_closed" => counts.closed += 1,
                 "refused" => counts.refused += 1,
-                "failed" if record.0["unmapped"]["hallpass"]["phase"] == "outcome" => counts.failed += 1,
+                "failed" if record.0["unmapped"]["hallpass"]["phase"] == "outcome" => {
+                    counts.failed += 1
+                }
                 _ => {}
             }
             let is_final = record.0["unmapped"]["hallpass"]["phase"] == "outcome";
@@ -116,7 +118,11 @@ async fn the_console_shows_what_the_trail_says_also_after_a_restart() {
     let signed = place.sign_in(&place.operator).await;
     let (shown, said) = settled(&place, &signed).await;
     assert_eq!(shown, said);
-    assert_eq!((said.issued, said.failed, said.closed), (8, 2, 1), "{said:?}");
+    assert_eq!(
+        (said.issued, said.failed, said.closed),
+        (8, 2, 1),
+        "{said:?}"
+    );
     assert!(said.causes.len() >= 3, "{said:?}");
 
     let site = place.site.clone();
@@ -155,7 +161,10 @@ async fn a_users_cost_is_that_of_the_usage_api() {
     let page = signed.get("/console/users").await.text;
     let row = between(&page, "<tr data-key=\"caller\">", "</tr>");
     // Four places of nine.
-    assert!(row.contains(&format!("${}", &cost[..cost.len() - 5])), "{cost} in {row}");
+    assert!(
+        row.contains(&format!("${}", &cost[..cost.len() - 5])),
+        "{cost} in {row}"
+    );
     let overview = signed.get("/console/").await.text;
     let tile = between(&overview, "data-text=\"cost\">", "<");
     assert_eq!(tile, format!("${}", &cost[..cost.len() - 5]));

@@ -17,7 +17,10 @@ fn wrong_key(number: u8) -> String {
 async fn a_key_becomes_a_session_whose_cookie_no_script_and_no_other_site_can_use() {
     let place = Place::start();
     let answer = place.try_key(&place.operator).await;
-    assert_eq!((answer.status, answer.header("location")), (303, "/console/"));
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (303, "/console/")
+    );
     let cookie = answer.header("set-cookie");
     assert!(cookie.starts_with("hallpass-console="), "{cookie}");
     let flags = "; Path=/console; HttpOnly; SameSite=Strict; Max-Age=28800";
@@ -26,7 +29,12 @@ async fn a_key_becomes_a_session_whose_cookie_no_script_and_no_other_site_can_us
     assert!(!answer.whole().contains(secret), "the key stays out of it");
 
     let signed = place.sign_in(&place.operator).await;
-    for path in ["/console/", "/console/sessions", "/console/audit", "/console/none"] {
+    for path in [
+        "/console/",
+        "/console/sessions",
+        "/console/audit",
+        "/console/none",
+    ] {
         let page = signed.get(path).await;
         assert_eq!(page.header("content-security-policy"), POLICY, "{path}");
         assert_eq!(page.header("referrer-policy"), "same-origin");
@@ -50,10 +58,14 @@ async fn a_key_becomes_a_session_whose_cookie_no_script_and_no_other_site_can_us
 #[tokio::test]
 async fn over_tls_the_cookie_is_bound_to_its_host() {
     let place = Place::start();
-    let proxied = form(&place.serve, "/console/sign-in", &[("key", &place.operator)])
-        .header("host", "console.example.com")
-        .header("origin", "https://console.example.com")
-        .header("sec-fetch-site", "same-origin");
+    let proxied = form(
+        &place.serve,
+        "/console/sign-in",
+        &[("key", &place.operator)],
+    )
+    .header("host", "console.example.com")
+    .header("origin", "https://console.example.com")
+    .header("sec-fetch-site", "same-origin");
     let answer = send(proxied).await;
     let cookie = answer.header("set-cookie");
     assert!(cookie.starts_with("__Host-hallpass-console="), "{cookie}");
@@ -72,9 +84,13 @@ async fn over_tls_the_cookie_is_bound_to_its_host() {
 #[tokio::test]
 async fn over_plain_http_from_elsewhere_no_key_is_taken() {
     let place = Place::start();
-    let plain = form(&place.serve, "/console/sign-in", &[("key", &place.operator)])
-        .header("host", "console.example.com")
-        .header("origin", "http://console.example.com");
+    let plain = form(
+        &place.serve,
+        "/console/sign-in",
+        &[("key", &place.operator)],
+    )
+    .header("host", "console.example.com")
+    .header("origin", "http://console.example.com");
     let answer = send(plain).await;
     assert_eq!((answer.status, answer.header("set-cookie")), (403, ""));
     assert!(answer.text.contains("over HTTPS"), "{}", answer.text);
@@ -92,13 +108,20 @@ async fn what_is_no_admin_key_is_refused_and_guessing_is_slowed() {
         (place.caller.as_str(), 403, "No role of this key"),
     ] {
         let answer = place.try_key(key).await;
-        assert_eq!((answer.status, answer.header("set-cookie")), (status, ""), "{key}");
+        assert_eq!(
+            (answer.status, answer.header("set-cookie")),
+            (status, ""),
+            "{key}"
+        );
         assert!(answer.text.contains(says), "{says} in {}", answer.text);
     }
     let mut statuses = Vec::new();
     for number in 2..20 {
         let answer = place.try_key(&wrong_key(number)).await;
-        assert_eq!(answer.status == 429, !answer.header("retry-after").is_empty());
+        assert_eq!(
+            answer.status == 429,
+            !answer.header("retry-after").is_empty()
+        );
         statuses.push(answer.status);
     }
     assert_eq!((statuses[0], *statuses.last().unwrap()), (401, 429));
@@ -107,8 +130,18 @@ async fn what_is_no_admin_key_is_refused_and_guessing_is_slowed() {
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_the_sign_in() {
     let place = Place::start();
-    let paths = ["/console/", "/console/sessions", "/console/audit/1", "/console/keys"];
-    for cookie in ["", "hallpass-console=", "hallpass-console=AAAA", "hallpass-console=a; hallpass-console=b"] {
+    let paths = [
+        "/console/",
+        "/console/sessions",
+        "/console/audit/1",
+        "/console/keys",
+    ];
+    for cookie in [
+        "",
+        "hallpass-console=",
+        "hallpass-console=AAAA",
+        "hallpass-console=a; hallpass-console=b",
+    ] {
         for path in paths {
             let request = place.serve.client.get(place.serve.admin_url(path));
             let answer = send(request.header("cookie", cookie)).await;
@@ -116,7 +149,10 @@ async fn without_a_session_every_page_leads_to_the_sign_in() {
             assert_eq!(went, (303, "/console/sign-in"), "{path} with {cookie}");
         }
     }
-    let stream = place.serve.client.get(place.serve.admin_url("/console/events"));
+    let stream = place
+        .serve
+        .client
+        .get(place.serve.admin_url("/console/events"));
     assert_eq!(send(stream).await.status, 401);
 }
 
@@ -127,7 +163,9 @@ async fn a_revoked_key_ends_its_sessions_at_once() {
     let signed = place.sign_in(&other).await;
     let keeper = place.sign_in(&place.operator).await;
     let id = other.split('_').nth(2).unwrap();
-    let revoked = keeper.post(&format!("/console/keys/{id}/revoke"), &[]).await;
+    let revoked = keeper
+        .post(&format!("/console/keys/{id}/revoke"), &[])
+        .await;
     assert_eq!(revoked.header("location"), "/console/keys?revoked=1");
     let answer = signed.get("/console/").await;
     assert_eq!(answer.header("location"), "/console/sign-in?over=1");
@@ -143,8 +181,15 @@ async fn a_revocation_of_the_operator_ends_the_session_too() {
         place.sign_in(&auditor).await,
         place.sign_in(&place.operator).await,
     );
-    let fields = [("kind", "subject"), ("target", "auditor"), ("reason", "left")];
-    assert_eq!(keeper.post("/console/revocations", &fields).await.status, 303);
+    let fields = [
+        ("kind", "subject"),
+        ("target", "auditor"),
+        ("reason", "left"),
+    ];
+    assert_eq!(
+        keeper.post("/console/revocations", &fields).await.status,
+        303
+    );
     assert_eq!(signed.get("/console/").await.status, 303);
 }
 
