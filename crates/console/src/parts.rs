@@ -64,6 +64,8 @@ pub(crate) struct Ask {
     pub(crate) confirm: &'static str,
     /// Whether a reason is asked for.
     pub(crate) reason: bool,
+    /// Whether it takes something away.
+    pub(crate) is_grave: bool,
 }
 
 /// A table that events keep current.
@@ -143,7 +145,7 @@ fn ask_form(ask: &Ask, row: &Row, operator: &Operator) -> Markup {
     let id = format!("{}-{}", ask.name, row.key);
     let reason = format!("{id}-reason");
     html! {
-        button.small.danger type="button" popovertarget=(id) aria-label=(format!("{} {subject}", ask.button)) { (ask.button) }
+        button.small.danger[ask.is_grave] type="button" popovertarget=(id) aria-label=(format!("{} {subject}", ask.button)) { (ask.button) }
         div.ask id=(id) popover="auto" role="dialog" aria-label=(ask.question) {
             form method="post" action=(action) {
                 (csrf(operator))
@@ -155,7 +157,7 @@ fn ask_form(ask: &Ask, row: &Row, operator: &Operator) -> Markup {
                 }
                 div.buttons {
                     button type="button" popovertarget=(id) popovertargetaction="hide" { "Cancel" }
-                    button.danger.filled type="submit" { (ask.confirm) }
+                    button.danger[ask.is_grave].filled[ask.is_grave].primary[!ask.is_grave] type="submit" { (ask.confirm) }
                 }
             }
         }

@@ -50,8 +50,10 @@ function read(figure: HTMLElement): ChartData {
   };
 }
 
+/** Stacked: each line on those after it, the whole first, so that the others are drawn over it. */
 function numbers(chart: ChartData): uPlot.AlignedData {
-  return [chart.times, ...chart.lines.map(({ values }) => values)];
+  const sums = chart.lines.map((_, at) => chart.times.map((__, place) => chart.lines.slice(at).reduce((sum, { values }) => sum + (values[place] ?? 0), 0)));
+  return [chart.times, ...sums];
 }
 
 function draw(figure: HTMLElement, chart: ChartData): void {
@@ -67,25 +69,25 @@ function options(figure: HTMLElement, chart: ChartData, width: number): uPlot.Op
   const line = getComputedStyle(figure).borderTopColor;
   const axis: uPlot.Axis = { stroke: soft, font: '11px system-ui, sans-serif', grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const colours = Array.from(figure.querySelectorAll('.legend li'), (item) => getComputedStyle(item, '::before').backgroundColor);
-  const paths = uPlot.paths.stepped?.({ align: 1 });
+  const paths = uPlot.paths.bars?.({ align: 1, size: [0.8, 60] });
   const series = chart.lines.map(({ label }, at): uPlot.Series => {
-    const stroke = colours[at] ?? soft;
-    const fill = stroke.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.12)');
-    return { label, stroke, fill, width: 1.5, points: { show: false }, ...(paths ? { paths } : {}) };
+    const fill = colours[at] ?? soft;
+    return { label, fill, width: 0, points: { show: false }, ...(paths ? { paths } : {}) };
   });
+  const step = (chart.times[1] ?? 60) - (chart.times[0] ?? 0);
   return {
     width,
     height: HEIGHT,
     series: [{}, ...series],
     // A quiet hour shows as a flat line at the bottom, not as noise.
-    scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, 5)] } },
+    scales: { x: { range: (_, first, last) => [first, last + step] }, y: { range: (_, __, most) => [0, Math.max(most * 1.1, 5)] } },
     axes: [
       { ...axis, grid: { show: false }, size: 24, space: 60, values: (_, times) => times.map(clock) },
       { ...axis, size: 34, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] },
     ],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     hooks: { setCursor: [(plot) => point(figure, plot.cursor.idx)] },
   };
 }

@@ -242,7 +242,7 @@ fn row(record: &TrailRecord, now: Timestamp) -> Markup {
             td data-label="Time (UTC)" { time datetime=(when::machine(record.time)) title=(when::in_full(record.time)) { (when::at(record.time, now)) } }
             td data-label="Action" { a href=(href) { (short(&record.action)) } }
             td data-label="Outcome" data-state=(judge(&record.outcome).word()) {
-                span.state { @if announced { (record.phase) } @else { (short(&record.outcome)) (code.unwrap_or_default()) } }
+                @if announced { (record.phase) } @else { span.state { (short(&record.outcome)) (code.unwrap_or_default()) } }
             }
             (foreign("User", record.subject.as_deref()))
             (foreign("Interview", record.session_id.as_deref()))

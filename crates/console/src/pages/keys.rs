@@ -175,6 +175,7 @@ fn sheet(operator: &Operator) -> Sheet<'_> {
         about: "It is refused from the next request on, and console sessions that began with it end. This can't be undone.",
         confirm: "Revoke key",
         reason: false,
+        is_grave: true,
     };
     Sheet {
         name: "keys",

@@ -65,10 +65,19 @@ impl Range {
         }
     }
 
+    /// How it is called where it ends now.
+    const fn past(self) -> &'static str {
+        match self {
+            Self::Hour => "Last hour",
+            Self::Quarter => "Last 6 hours",
+            Self::Day => "Last 24 hours",
+        }
+    }
+
     /// What one point is.
     const fn step(self) -> &'static str {
         match self {
-            Self::Hour => "minute",
+            Self::Hour => "a minute",
             Self::Quarter => "5 minutes",
             Self::Day => "15 minutes",
         }
@@ -146,14 +155,16 @@ fn show_live(visit: &Visit, live: &Live, operator: &Operator, range: Range) -> M
             (card("Refused and failed, by cause", None, &causes(live)))
             @if may(Permission::UsageRead) {
                 (card("Client secrets and cost by user", Some(("/console/users", "All users")), &users::sheet(live)))
-                (card("Budgets today", None, &users::budget_sheet(live)))
             }
-            @if may(Permission::SessionsRead) {
-                (card("Live sessions", Some(("/console/sessions", "All sessions")), &sessions::sheet(live, operator)))
+            div.column {
+                @if may(Permission::UsageRead) { (card("Budgets today", None, &users::budget_sheet(live))) }
+                (card("Server", None, &server(live)))
             }
-            (card("Upstreams", None, &upstreams::sheet(live, operator)))
-            (card("Server", None, &server(live)))
         }
+        @if may(Permission::SessionsRead) {
+            (card("Live sessions", Some(("/console/sessions", "All sessions")), &sessions::sheet(live, operator)))
+        }
+        (card("Upstreams", None, &upstreams::sheet(live, operator)))
     }
 }
 
@@ -165,7 +176,7 @@ fn causes(live: &Live) -> Markup {
             words("Cause"),
             words("Meaning"),
             number_column("Last hour"),
-            number_column("Range"),
+            number_column("Last 24 hours"),
         ],
         empty: "Nothing was refused and nothing failed.",
         ask: None,

@@ -64,7 +64,7 @@ pub(crate) async fn show(visit: Visit, Path(sequence): Path<String>) -> Response
     let main = html! {
         (card("Does it stand as it was written?", None, &verdict_of(&place)))
         @if let Some(record) = &place.record { (card("What it says", None, &said(record))) }
-        (card("As it is stored", None, &html! { pre.line tabindex="0" { code { (shown_line(&place.line)) } } }))
+        (card("What is stored, laid out", None, &html! { pre.line tabindex="0" { code { (shown_line(&place.line)) } } }))
     };
     let markup = layout::page(&frame, &operator, &main);
     known(page(StatusCode::OK, markup), operator.name())

@@ -224,6 +224,7 @@ fn sheet(operator: &Operator) -> Sheet<'_> {
         about: "What it reaches may ask for client secrets again. Grants it revoked stay revoked.",
         confirm: "Lift revocation",
         reason: false,
+        is_grave: false,
     };
     Sheet {
         name: "revocations",

@@ -156,6 +156,7 @@ pub(crate) fn sheet(live: &Live, operator: &Operator) -> Markup {
         about: "Its WebSocket is closed or its call hung up at once, and its user is told. They may begin another: revoke them to prevent that.",
         confirm: "End session",
         reason: true,
+        is_grave: true,
     };
     Sheet {
         name: "sessions",

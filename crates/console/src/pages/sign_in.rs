@@ -120,7 +120,7 @@ impl Visit {
     fn may_enter(&self, caller: &std::sync::Arc<Caller>) -> Result<(), Refusal> {
         if caller.scheme != Scheme::ApiKey {
             let text = "This is no API key. Sign in with one, such as `hallpass keys create --kind adm` makes.";
-            return Err(Refusal::new(Code::InvalidCredential, text));
+            return Err(Refusal::new(Code::MalformedCredential, text));
         }
         if Operator::of(self.app.broker(), caller, "".into()).may_enter() {
             return Ok(());

@@ -17,7 +17,7 @@ use maud::{Markup, html};
 
 use crate::{
     answer::{known, page},
-    form::address,
+    form::{address, part},
     layout::{self, Frame},
     live::{Cell, Live, Row, State, Table},
     parts::{Sheet, card, numbers, words},
@@ -106,7 +106,7 @@ fn row(visit: &Visit, subject: &str, seen: &Seen) -> Row {
     let cost = Cell::of(dollars(used.cost)).percent(percent);
     let live = std::time::Duration::from_millis(used.live_ms);
     Row {
-        key: subject.to_owned(),
+        key: part(subject),
         cells: vec![
             Cell::foreign(subject).to(address("/console/audit", &[("subject", subject)])),
             Cell::of(grouped(seen.lately)),

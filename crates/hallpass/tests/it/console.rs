@@ -33,6 +33,10 @@ budget = { usd_per_day = 5.0, role_usd_per_day = 100.0 }
 [roles.auditor]
 profiles = []
 permissions = ["sessions:read", "keys:read", "audit:read", "usage:read"]
+
+[roles.accountant]
+profiles = []
+permissions = ["usage:read"]
 "#;
 
 /// A server, its upstream, and keys for it.
@@ -42,6 +46,10 @@ struct Place {
     serve: Serve,
     caller: String,
     operator: String,
+    /// May read and do nothing.
+    auditor: String,
+    /// May read what was used, and nothing else.
+    accountant: String,
 }
 
 impl Place {
@@ -51,6 +59,8 @@ impl Place {
         let site = Site::new(&sim.url, &key, MORE);
         let caller = site.api_key("caller", "svc");
         let operator = site.api_key("operator", "adm");
+        let auditor = site.api_key("auditor", "adm");
+        let accountant = site.api_key("accountant", "adm");
         let serve = Serve::start(&site);
         Self {
             site,
@@ -58,6 +68,8 @@ impl Place {
             serve,
             caller,
             operator,
+            auditor,
+            accountant,
         }
     }
 

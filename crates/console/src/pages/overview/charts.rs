@@ -73,19 +73,19 @@ fn draw(
     }
 }
 
-/// What the picture says: of each line its sum and its highest.
+/// What the picture says: of each line its sum, of a single one its highest.
 fn summary(lines: &[Line], range: Range) -> String {
-    let told = lines.iter().map(|line| {
-        let sum: u64 = line.values.iter().sum();
-        let most = line.values.iter().max().copied().unwrap_or(0);
-        let step = range.step();
-        format!(
-            "{} {} in {}, at most {} in {step}",
-            grouped(sum),
-            line.label,
-            range.name(),
-            grouped(most)
-        )
-    });
-    told.collect::<Vec<_>>().join("; ")
+    let sum = |line: &Line| line.values.iter().sum::<u64>();
+    let told = lines
+        .iter()
+        .map(|line| format!("{} {}", grouped(sum(line)), line.label));
+    let told = told.collect::<Vec<_>>().join(", ");
+    let most = match lines {
+        [line] => {
+            let most = line.values.iter().max().copied().unwrap_or(0);
+            format!(", at most {} in {}", grouped(most), range.step())
+        }
+        _ => String::new(),
+    };
+    format!("{}: {told}{most}.", range.past())
 }

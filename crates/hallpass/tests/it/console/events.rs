@@ -93,9 +93,8 @@ async fn what_happens_is_told_without_asking_again() {
 #[tokio::test]
 async fn a_stream_ends_with_its_session_and_with_its_key() {
     let place = Place::start();
-    let auditor = place.site.api_key("auditor", "adm");
-    let first = place.sign_in(&auditor).await;
-    let second = place.sign_in(&auditor).await;
+    let first = place.sign_in(&place.auditor).await;
+    let second = place.sign_in(&place.auditor).await;
     let mut of_session = Stream::open(&first, "/console/events").await;
     let mut of_key = Stream::open(&second, "/console/events?view=users").await;
     of_session.until(|_| true).await;
@@ -103,7 +102,7 @@ async fn a_stream_ends_with_its_session_and_with_its_key() {
     assert_eq!(first.post("/console/sign-out", &[]).await.status, 303);
     assert_eq!(over(&mut of_session).await, "signed-out");
     let keeper = place.sign_in(&place.operator).await;
-    let id = auditor.split('_').nth(2).unwrap();
+    let id = place.auditor.split('_').nth(2).unwrap();
     keeper
         .post(&format!("/console/keys/{id}/revoke"), &[])
         .await;

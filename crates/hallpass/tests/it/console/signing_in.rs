@@ -159,10 +159,9 @@ async fn without_a_session_every_page_leads_to_the_sign_in() {
 #[tokio::test]
 async fn a_revoked_key_ends_its_sessions_at_once() {
     let place = Place::start();
-    let other = place.site.api_key("operator", "adm");
-    let signed = place.sign_in(&other).await;
+    let signed = place.sign_in(&place.auditor).await;
     let keeper = place.sign_in(&place.operator).await;
-    let id = other.split('_').nth(2).unwrap();
+    let id = place.auditor.split('_').nth(2).unwrap();
     let revoked = keeper
         .post(&format!("/console/keys/{id}/revoke"), &[])
         .await;
@@ -176,9 +175,8 @@ async fn a_revoked_key_ends_its_sessions_at_once() {
 #[tokio::test]
 async fn a_revocation_of_the_operator_ends_the_session_too() {
     let place = Place::start();
-    let auditor = place.site.api_key("auditor", "adm");
     let (signed, keeper) = (
-        place.sign_in(&auditor).await,
+        place.sign_in(&place.auditor).await,
         place.sign_in(&place.operator).await,
     );
     let fields = [
