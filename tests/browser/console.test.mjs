@@ -2,7 +2,7 @@
 // phone, without script, and against hostile text.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { begin, openPage, phase, shoot, signIn, startBrowser, startDev } from './support.mjs';
+import { begin, openPage, shoot, signIn, startBrowser, startDev } from './support.mjs';
 import { PLACES, mint, openConsole, violations } from './console.mjs';
 
 let dev;
@@ -30,7 +30,7 @@ test('an operator ends a live session from its button, and sees it go without a 
   await operator.page.getByRole('button', { name: 'End session' }).click();
   await operator.page.getByText('The session was told to end.').waitFor();
   await operator.page.getByText('Nobody is in a session.').waitFor();
-  await phase(candidate.page, 'ended');
+  await candidate.page.getByRole('heading', { name: 'The interview stopped' }).waitFor();
   await candidate.context.close();
   await operator.close();
 });

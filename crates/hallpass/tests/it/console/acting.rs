@@ -123,7 +123,7 @@ async fn a_reader_sees_no_button_and_is_refused_all_the_same() {
     for (path, action) in FORMS {
         let records = place.site.trail().all();
         let recorded = records.iter().any(|it| {
-            it.action() == *action
+            it.action() == action
                 && it.code() == "permission_denied"
                 && it.0["unmapped"]["hallpass"]["credential"]["id"] == key
         });

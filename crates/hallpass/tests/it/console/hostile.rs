@@ -11,15 +11,24 @@ const SUBJECT: &str =
     "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>\u{202e}gnp.exe\u{200b}";
 const AGENT: &str = "</pre></td><svg onload=alert(3)>";
 
-fn pages(text: &str) -> [(&'static str, &str); 6] {
-    [
-        ("<script>alert", text),
-        ("<img src=x", text),
-        ("<svg onload", text),
-        ("\"'&<", text),
-        ("\u{202e}", text),
-        ("\u{200b}", text),
-    ]
+/// What no page may hold as it is.
+const RAW: [&str; 6] = [
+    "<script>alert",
+    "<img src=x",
+    "<svg onload",
+    "\"'&<",
+    "\u{202e}",
+    "\u{200b}",
+];
+
+/// A page less what stands in its fields, which is what the operator typed.
+fn without_fields(page: &str) -> String {
+    let mut parts = page.split(" value=\"");
+    let mut rest = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        rest.push_str(part.split_once('"').map_or("", |(_, after)| after));
+    }
+    rest
 }
 
 #[tokio::test]
@@ -73,7 +82,8 @@ async fn hostile_names_agents_and_interviews_are_shown_and_do_nothing() {
     for path in paths {
         let page = signed.get(path).await;
         assert_eq!(page.status, 200, "{path}");
-        for (raw, text) in pages(&page.text) {
+        let text = without_fields(&page.text);
+        for raw in RAW {
             assert!(!text.contains(raw), "{raw} in {path}: {text}");
         }
         assert!(
