@@ -85,6 +85,9 @@ mod tests {
 
     use super::*;
 
+    /// Headers, and what is said of them.
+    type Case<'a> = (&'a [(&'a str, &'a str)], Result<Own, Foreign>);
+
     fn verdict(pairs: &[(&str, &str)]) -> Result<Own, Foreign> {
         let headers = pairs.iter().map(|(name, value)| {
             (
@@ -105,7 +108,7 @@ mod tests {
             secure: true,
             loopback: false,
         });
-        let cases: [(&[(&str, &str)], Result<Own, Foreign>); 12] = [
+        let cases: [Case<'_>; 12] = [
             (
                 &[
                     ("host", "127.0.0.1:8788"),

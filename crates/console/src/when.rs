@@ -38,8 +38,8 @@ pub(crate) fn lasting(time: Duration) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match seconds {
         ..120 => format!("{seconds} s"),
-        ..3600 => format!("{minutes} min"),
-        ..86_400 => format!("{hours} h {minutes} min"),
+        120..3600 => format!("{minutes} min"),
+        3600..86_400 => format!("{hours} h {minutes} min"),
         _ => format!("{days} d {hours} h"),
     }
 }
