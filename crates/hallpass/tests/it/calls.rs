@@ -44,6 +44,16 @@ impl Calls {
     /// Starts both; `profile` are further lines of the profile, `role` of the
     /// role.
     fn start(profile: &str, role: &str) -> Self {
+        Self::begin("", profile, role)
+    }
+
+    /// Starts both; what the browser's user says is transcribed by a model.
+    fn transcribed(model: &str) -> Self {
+        let input = format!(r#"input = {{ transcription = {{ model = "{model}" }} }}, "#);
+        Self::begin(&input, "", "")
+    }
+
+    fn begin(input: &str, profile: &str, role: &str) -> Self {
         let standard_key = format!("sk-{}", random_hex(16));
         let sim = Sim::start(&standard_key);
         let more = format!(
@@ -52,7 +62,7 @@ impl Calls {
 mode = "call"
 modes = ["call"]
 overrides = ["audio.output.voice"]
-session = {{ type = "realtime", model = "gpt-realtime-2.1", instructions = "Ask.", audio = {{ output = {{ voice = "marin" }} }} }}
+session = {{ type = "realtime", model = "gpt-realtime-2.1", instructions = "Ask.", audio = {{ {input}output = {{ voice = "marin" }} }} }}
 {profile}
 
 [roles.caller]

@@ -1,5 +1,8 @@
 //! What a sideband does while a call is live: meter, compare, set back.
 
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::{Calls, fact, update};
@@ -162,6 +165,44 @@ async fn usage_agrees_with_openai_to_the_token() {
         fact(&record, "output_tokens"),
         call["output_tokens"].to_string()
     );
+}
+
+/// What is counted for a second of silence that a model transcribed.
+async fn heard_by(model: &str) -> Value {
+    let calls = Calls::transcribed(model);
+    let called = calls.called().await;
+    // PCM16 at 24 kHz.
+    let audio = STANDARD.encode([0; 48_000]);
+    let append = json!({"type": "input_audio_buffer.append", "audio": audio});
+    calls.says(&called, &append).await;
+    let commit = json!({"type": "input_audio_buffer.commit"});
+    calls.says(&called, &commit).await;
+    loop {
+        let url = calls.serve.admin_url("/api/admin/usage?by=model");
+        let usage = send(calls.serve.client.get(url).bearer_auth(&calls.admin)).await;
+        let rows = usage.json()["data"].as_array().unwrap().clone();
+        if let Some(row) = rows.into_iter().find(|row| row["group"] == model) {
+            assert_eq!(row["transcriptions"], 1, "{row}");
+            return row;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_transcribed_by_the_minute_is_priced() {
+    let heard = heard_by("gpt-live-transcribe").await;
+    assert_eq!(heard["transcribed_ms"], 1000, "{heard}");
+    // 0.017 dollars a minute, rounded up to the billionth.
+    assert_eq!(heard["cost_usd"], "0.000283334", "{heard}");
+    assert_eq!(heard["unpriced"], 0, "{heard}");
+}
+
+#[tokio::test]
+async fn what_is_transcribed_by_the_token_without_a_known_price_is_not_free() {
+    let heard = heard_by("gpt-4o-mini-transcribe").await;
+    assert_eq!(heard["input"]["audio"], 10, "{heard}");
+    assert_eq!(heard["unpriced"], 1, "{heard}");
 }
 
 #[tokio::test]
