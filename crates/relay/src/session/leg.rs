@@ -39,7 +39,7 @@ impl Leg {
     }
 
     /// Bytes that wait to be written.
-    pub(super) fn waiting(&self) -> usize {
+    pub(super) const fn waiting(&self) -> usize {
         self.queue.len() - self.written
     }
 

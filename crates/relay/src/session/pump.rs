@@ -55,6 +55,17 @@ enum Way {
     Down,
 }
 
+/// What came of reading in one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Nothing was there, or it may not be read.
+    Nothing,
+    /// All that was there.
+    Some,
+    /// As much as one turn may take; there may be more.
+    Full,
+}
+
 impl Pump {
     pub(super) fn new(conduit: Conduit, shared: Carried) -> Self {
         let (up, down) = splicers(&conduit.opened, &shared);
@@ -106,10 +117,11 @@ impl Pump {
             {
                 self.end(reason);
             }
-            let mut moved = self.client.flush(cx) | self.upstream.flush(cx);
-            moved |= self.pump(cx, Way::Down);
-            moved |= self.pump(cx, Way::Up);
-            moved |= self.tell_client(cx);
+            let flushed = self.client.flush(cx) | self.upstream.flush(cx);
+            let (down, up) = (self.pump(cx, Way::Down), self.pump(cx, Way::Up));
+            let told = self.tell_client(cx);
+            let moved = flushed || told || down != Turn::Nothing || up != Turn::Nothing;
+            let more = told || down == Turn::Full || up == Turn::Full;
             self.client.nudge(cx);
             self.upstream.nudge(cx);
             self.notice_ends();
@@ -119,38 +131,47 @@ impl Pump {
             if self.times.poll(cx).is_ready() {
                 // Once more round, so that the timer knows this task again.
                 self.on_time();
-                moved = true;
-            }
-            if !moved {
+            } else if !moved || (!more && self.is_settled()) {
                 return Poll::Pending;
             }
         }
     }
 
-    /// Reads and passes on; true when something moved.
-    fn pump(&mut self, cx: &mut Context<'_>, way: Way) -> bool {
-        let mut moved = false;
+    /// Whether both directions were read until nothing came, nothing waits to
+    /// be written and nothing ends: another round would find nothing to do.
+    const fn is_settled(&self) -> bool {
+        self.ending.is_none() && self.client.waiting() == 0 && self.upstream.waiting() == 0
+    }
+
+    /// Reads and passes on.
+    fn pump(&mut self, cx: &mut Context<'_>, way: Way) -> Turn {
+        if !self.may_read(way) {
+            return Turn::Nothing;
+        }
+        let mut buffer = self.buffers.take();
+        let turn = self.pump_through(cx, way, &mut buffer);
+        self.buffers.give_back(buffer);
+        turn
+    }
+
+    fn pump_through(&mut self, cx: &mut Context<'_>, way: Way, buffer: &mut [u8]) -> Turn {
+        let mut turn = Turn::Nothing;
         for _ in 0..TURN {
             if !self.may_read(way) {
-                break;
+                return turn;
             }
-            let mut buffer = self.buffers.take();
             let read = match way {
-                Way::Up => self.client.read(cx, &mut buffer),
-                Way::Down => self.upstream.read(cx, &mut buffer),
+                Way::Up => self.client.read(cx, buffer),
+                Way::Down => self.upstream.read(cx, buffer),
             };
             match read {
-                Poll::Pending => {
-                    self.buffers.give_back(buffer);
-                    break;
-                }
+                Poll::Pending => return turn,
                 Poll::Ready(Ok(0) | Err(_)) => self.leg(way).ended = true,
                 Poll::Ready(Ok(count)) => self.take(cx, way, &buffer[..count]),
             }
-            self.buffers.give_back(buffer);
-            moved = true;
+            turn = Turn::Some;
         }
-        moved
+        Turn::Full
     }
 
     fn leg(&mut self, from: Way) -> &mut Leg {
