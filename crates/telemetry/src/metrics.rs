@@ -17,8 +17,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+mod sessions;
 mod upstream;
 
+pub use sessions::SessionMetrics;
 pub use upstream::{Breaker, UpstreamMetrics};
 
 /// Everything Hallpass counts.
@@ -28,6 +30,8 @@ pub struct Metrics {
     pub http: HttpMetrics,
     /// Client secrets.
     pub mint: MintMetrics,
+    /// Live sessions.
+    pub sessions: SessionMetrics,
     /// Calls to OpenAI.
     pub upstream: UpstreamMetrics,
     /// The audit trail.
@@ -46,6 +50,7 @@ impl Metrics {
         Self {
             http: HttpMetrics::register(&mut registry),
             mint: MintMetrics::register(&mut registry),
+            sessions: SessionMetrics::register(&mut registry),
             upstream: UpstreamMetrics::register(&mut registry),
             audit: AuditMetrics::register(&mut registry),
             tasks: TaskMetrics::register(&mut registry),

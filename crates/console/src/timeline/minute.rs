@@ -50,6 +50,63 @@ enum End {
     Ended,
 }
 
+impl End {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Expired => "expired",
+            Self::Dropped => "dropped",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl Deed {
+    /// How a session ended and who says so, `measured` or `reported`; none
+    /// where the record is of something else.
+    #[must_use]
+    pub fn session_end(&self) -> Option<(&'static str, &'static str)> {
+        let (end, source) = self.end()?;
+        Some((end.name(), source))
+    }
+
+    /// What the session that ended had cost.
+    #[must_use]
+    pub fn cost(&self) -> NanoUsd {
+        self.fact("cost_usd").and_then(nano).unwrap_or_default()
+    }
+
+    /// Whether a session began.
+    #[must_use]
+    pub fn is_session_start(&self) -> bool {
+        self.ended == Ended::Done && self.action == Action::SessionStart
+    }
+
+    fn end(&self) -> Option<(End, &'static str)> {
+        if self.ended != Ended::Done {
+            return None;
+        }
+        match self.action {
+            // An operator's own request to end one has no usage: the session's
+            // record follows.
+            Action::SessionEnd => {
+                self.fact("live_ms")?;
+                let reason = self.fact("reason").unwrap_or("");
+                Some((end_of(reason), "measured"))
+            }
+            Action::GrantReport if self.fact("reported") == Some("disconnected") => {
+                let reason = self.fact("reported_reason").unwrap_or("");
+                Some((reported_end(reason), "reported"))
+            }
+            _ => None,
+        }
+    }
+
+    fn fact(&self, name: &str) -> Option<&str> {
+        self.facts.get(name).map(String::as_str)
+    }
+}
+
 impl Minute {
     /// Counts a deed of this minute.
     pub(super) fn count(&mut self, deed: &Deed) {
@@ -69,24 +126,17 @@ impl Minute {
     }
 
     fn done(&mut self, deed: &Deed) {
-        let fact = |name: &str| deed.facts.get(name).map(String::as_str);
         match deed.action {
             Action::GrantCreate | Action::GrantRefresh => self.issued += 1,
-            Action::SessionStart => self.started += 1,
-            // An operator's own request to end one has no usage: the session's
-            // record follows.
-            Action::SessionEnd if deed.facts.contains_key("live_ms") => {
-                self.cost += fact("cost_usd").and_then(nano).unwrap_or_default();
-                self.session_ended(end_of(fact("reason").unwrap_or("")));
-            }
             Action::GrantExpire => {
-                let count = fact("count").and_then(|count| count.parse().ok());
+                let count = deed.fact("count").and_then(|count| count.parse().ok());
                 self.secrets_expired += count.unwrap_or(0);
             }
-            Action::GrantReport if fact("reported") == Some("disconnected") => {
-                self.session_ended(reported_end(fact("reported_reason").unwrap_or("")));
-            }
-            _ => {}
+            _ => self.started += u64::from(deed.is_session_start()),
+        }
+        if let Some((end, _)) = deed.end() {
+            self.session_ended(end);
+            self.cost += deed.cost();
         }
     }
 

@@ -10,6 +10,7 @@ use hallpass_audit::Progress;
 use hallpass_config::Config;
 use hallpass_console::{ConsoleParts, Timeline};
 use hallpass_http::App;
+use hallpass_telemetry::Metrics;
 
 use self::{desk::Desk, follow::Following};
 use super::lifecycle::Tasks;
@@ -21,10 +22,16 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 const LIFE: Duration = Duration::from_secs(8 * 3600);
 
 /// The console's routes, and the task that counts for it.
-pub(crate) fn routes(config: &Config, progress: &Progress, tasks: &Tasks) -> Router<App> {
+pub(crate) fn routes(
+    config: &Config,
+    progress: &Progress,
+    metrics: &Arc<Metrics>,
+    tasks: &Tasks,
+) -> Router<App> {
     let timeline = Arc::new(Timeline::default());
     let dir = config.audit.dir.clone();
-    let following = Following::new(timeline.clone(), dir.clone(), progress.clone());
+    let (shown, counted) = (timeline.clone(), metrics.clone());
+    let following = Following::new(shown, counted, dir.clone(), progress.clone());
     tasks.spawn("console-timeline", |stop| following.run(stop));
     hallpass_console::routes(ConsoleParts {
         timeline,

@@ -123,7 +123,7 @@ impl Server {
         life::start(config, &grants, &trail, &metrics, &tasks);
         let revocations = Arc::new(SqliteRevocations::load(database.clone()).await?);
         life::forget_revocations(config, &revocations, &metrics, &tasks);
-        let console = console::routes(config, &progress, &tasks);
+        let console = console::routes(config, &progress, &metrics, &tasks);
         let beside = trail::Beside {
             config,
             progress,

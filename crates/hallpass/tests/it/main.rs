@@ -28,6 +28,7 @@ mod dev_restart;
 mod dev_start;
 mod dev_tls;
 mod fault_matrix;
+mod grafana;
 mod hang_up;
 mod incidents;
 mod interviews;

@@ -17,6 +17,8 @@ use crate::app::App;
 )]
 pub(crate) async fn metrics(State(app): State<App>) -> Response {
     app.metrics().audit.waiting(app.health().waiting_grants());
+    let live = app.broker().sessions().live.count();
+    app.metrics().sessions.live(live);
     let runtime = tokio::runtime::Handle::current();
     app.metrics()
         .tasks

@@ -33,7 +33,7 @@ pub(super) fn fill(visit: &Visit, live: &mut Live) {
     failures(live, &hour);
     let expired = count(hour.secrets_expired, "secret");
     live.say("expired", grouped(hour.expired));
-    live.say("expired_note", format!("sessions; and {expired} unused"));
+    live.say("expired_note", format!("sessions, and {expired}"));
     live.say("dropped", grouped(hour.dropped));
     let ended = format!("{} ended by a rule or an operator", grouped(hour.ended));
     live.say("dropped_note", ended);

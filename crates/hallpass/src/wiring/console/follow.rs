@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use hallpass_audit::{Follower, Glance, OutcomeKind, Progress, ReadError};
 use hallpass_console::{Deed, Ended, Timeline};
+use hallpass_telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use crate::wiring::clock::now;
@@ -17,19 +18,29 @@ const BEFORE: Duration = Duration::from_secs(24 * 3600);
 /// Records read before others get the thread.
 const AT_ONCE: usize = 20_000;
 
-/// Follows a trail for a timeline.
+/// Follows a trail for a timeline, and for what metrics tell of sessions.
 pub(super) struct Following {
     timeline: Arc<Timeline>,
+    metrics: Arc<Metrics>,
     dir: PathBuf,
     progress: Progress,
+    /// The first record of this process, from which on counters count.
+    born: u64,
     follower: Option<Follower>,
 }
 
 impl Following {
-    pub(super) fn new(timeline: Arc<Timeline>, dir: PathBuf, progress: Progress) -> Self {
+    pub(super) fn new(
+        timeline: Arc<Timeline>,
+        metrics: Arc<Metrics>,
+        dir: PathBuf,
+        progress: Progress,
+    ) -> Self {
         Self {
             timeline,
+            metrics,
             dir,
+            born: progress.durable(),
             progress,
             follower: None,
         }
@@ -75,8 +86,8 @@ impl Following {
             }
         };
         for _ in 0..AT_ONCE {
-            let line = match follower.next_line(durable) {
-                Ok(Some((_, line))) => line,
+            let (number, line) = match follower.next_line(durable) {
+                Ok(Some(found)) => found,
                 Ok(None) => {
                     self.timeline.filled();
                     return Ok(false);
@@ -90,9 +101,27 @@ impl Following {
             };
             if let Some(deed) = Glance::read(line).ok().flatten().and_then(deed) {
                 self.timeline.note(&deed, now());
+                if number >= self.born {
+                    count(&self.metrics, &deed);
+                }
             }
         }
         Ok(true)
+    }
+}
+
+/// Counts what metrics tell of sessions.
+fn count(metrics: &Metrics, deed: &Deed) {
+    if deed.is_session_start() {
+        metrics.sessions.started();
+    }
+    if let Some((end, source)) = deed.session_end() {
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "no session costs a million dollars"
+        )]
+        let dollars = deed.cost().0 as f64 / 1e9;
+        metrics.sessions.ended(end, source, dollars);
     }
 }
 
