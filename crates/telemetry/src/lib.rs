@@ -6,4 +6,6 @@ mod logs;
 mod metrics;
 
 pub use logs::{LogFormat, LogGuard, LogSettings, LogSetupError, start as start_logs};
-pub use metrics::{AuditMetrics, Breaker, HttpMetrics, Metrics, MintMetrics, UpstreamMetrics};
+pub use metrics::{
+    AuditMetrics, Breaker, HttpMetrics, Metrics, MintMetrics, SessionMetrics, UpstreamMetrics,
+};

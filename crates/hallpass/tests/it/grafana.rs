@@ -73,6 +73,7 @@ fn the_dashboard_is_whole_and_asks_the_provisioned_source() {
 struct Scraped {
     serve: Serve,
     _sim: Sim,
+    _site: Site,
     caller: String,
     prometheus: Process,
     url: String,
@@ -107,6 +108,7 @@ impl Scraped {
         Self {
             serve,
             _sim: sim,
+            _site: site,
             caller,
             prometheus,
             url: format!("http://{address}/api/v1/query"),
