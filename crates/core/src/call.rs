@@ -129,4 +129,7 @@ pub trait StandingCalls: Send + Sync {
     async fn forget(&self, call_id: &str) -> Result<(), StoreError>;
     /// Every call that is kept, oldest first.
     async fn all(&self) -> Result<Vec<StandingCall>, StoreError>;
+    /// Takes over the calls whose process has died; nobody else gets them while
+    /// this one lives.
+    async fn adopt(&self) -> Result<Vec<StandingCall>, StoreError>;
 }

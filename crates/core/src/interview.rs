@@ -102,8 +102,8 @@ pub trait Interviews: Send + Sync {
     ) -> Result<Option<InterviewStanding>, StoreError>;
     /// Counts one grant for an interview that is not over and has room.
     async fn reserve(&self, id: &SessionId, now: Timestamp) -> Result<Reserved, StoreError>;
-    /// Whether an interview a grant was counted for still goes on; from memory.
-    fn is_open(&self, id: &SessionId, now: Timestamp) -> bool;
+    /// Whether an interview a grant was counted for still goes on.
+    async fn is_open(&self, id: &SessionId, now: Timestamp) -> Result<bool, StoreError>;
     /// Takes a counted grant back that was not issued. Best effort.
     fn release(&self, id: &SessionId);
 }
@@ -200,7 +200,7 @@ fn refused(code: Code) -> Refusal {
     Refusal::new(code, text).member("session_id")
 }
 
-fn unread(error: &StoreError) -> Refusal {
+pub(crate) fn unread(error: &StoreError) -> Refusal {
     let text =
         "The server can't read its interviews, so it issues no credentials. Try again later.";
     Refusal::new(Code::StoreUnavailable, text)

@@ -10,6 +10,7 @@ pub mod call;
 pub mod caller;
 pub mod code;
 pub mod concurrency;
+pub mod copy;
 pub mod expiry;
 pub mod grant;
 pub mod hash;

@@ -207,6 +207,30 @@ pub trait Revocations: Send + Sync {
     async fn prune(&self, before: Timestamp) -> Result<usize, StoreError>;
 }
 
+/// What a look at the shared store brought that was not in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Synced {
+    /// The store's revision that memory has now: no change up to it is missing.
+    pub revision: u64,
+    /// Put in force elsewhere, oldest first; live sessions they reach must end.
+    pub added: Vec<Revocation>,
+    /// Taken out of force elsewhere: lifted, or over and forgotten.
+    pub ended: Vec<Revocation>,
+}
+
+/// Follows the changes that other replicas make to what decides who is let in:
+/// revocations and API keys.
+///
+/// The truth is the store; [`Revocations::check`] asks memory. What memory is
+/// behind is bounded by how often this is called, on a hint or by a timer.
+#[async_trait]
+pub trait RevocationFeed: Send + Sync {
+    /// The newest revision this replica knows of, its own changes included.
+    fn revision(&self) -> u64;
+    /// Brings memory up to date, and tells what that changed.
+    async fn sync(&self) -> Result<Synced, StoreError>;
+}
+
 /// Counts what callers use.
 #[async_trait]
 pub trait Quotas: Send + Sync {

@@ -1,5 +1,7 @@
 //! Calls that are not known to be over: written through, few at a time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use hallpass_core::{
     call::{CallPlace, StandingCall, StandingCalls},
@@ -17,13 +19,18 @@ use crate::{
 /// What is kept survives a power cut: without a call's id nobody could end it.
 pub struct SqliteCalls {
     database: Database,
+    /// Whether the calls of earlier processes were given away.
+    adopted: AtomicBool,
 }
 
 impl SqliteCalls {
     /// The calls in a database.
     #[must_use]
     pub const fn new(database: Database) -> Self {
-        Self { database }
+        Self {
+            database,
+            adopted: AtomicBool::new(false),
+        }
     }
 }
 
@@ -59,9 +66,22 @@ impl StandingCalls for SqliteCalls {
             .await;
         rows.map_err(store_error)?.iter().map(call).collect()
     }
+
+    async fn adopt(&self) -> Result<Vec<StandingCall>, StoreError> {
+        // Only this process writes the file, so what it finds first is an
+        // earlier one's, and what it finds later its own.
+        if self.adopted.swap(true, Ordering::SeqCst) {
+            return Ok(Vec::new());
+        }
+        let all = self.all().await;
+        if all.is_err() {
+            self.adopted.store(false, Ordering::SeqCst);
+        }
+        all
+    }
 }
 
-fn call(row: &SqliteRow) -> Result<StandingCall, StoreError> {
+pub(crate) fn call(row: &SqliteRow) -> Result<StandingCall, StoreError> {
     let upstream: String = get(row, "upstream")?;
     let key: String = get(row, "key_mark")?;
     Ok(StandingCall {

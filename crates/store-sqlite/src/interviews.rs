@@ -1,6 +1,6 @@
 //! Registered interviews: written through, counted in memory.
 
-mod row;
+pub(crate) mod row;
 
 use std::{
     collections::HashMap,
@@ -166,10 +166,10 @@ impl Interviews for SqliteInterviews {
         Ok(Reserved::Taken)
     }
 
-    fn is_open(&self, id: &SessionId, now: Timestamp) -> bool {
+    async fn is_open(&self, id: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
         let live = self.live();
         let found = live.by_id.get(id);
-        found.is_some_and(|found| !found.interview.is_over(now))
+        Ok(found.is_some_and(|found| !found.interview.is_over(now)))
     }
 
     fn release(&self, id: &SessionId) {

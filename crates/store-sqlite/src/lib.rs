@@ -8,6 +8,7 @@
 //! secret leaves, and [`SqliteGrants::restore`] brings it back.
 
 mod calls;
+mod copy;
 mod database;
 mod flush;
 mod grant_rows;
@@ -28,6 +29,7 @@ mod runs;
 mod usage;
 
 pub use calls::SqliteCalls;
+pub use copy::SqliteGiver;
 pub use database::{Database, OpenError};
 pub use flush::{Flusher, Progress};
 pub use grants::SqliteGrants;

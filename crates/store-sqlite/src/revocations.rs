@@ -179,7 +179,7 @@ impl Revocations for SqliteRevocations {
     }
 }
 
-fn revocation(row: &SqliteRow) -> Result<Revocation, StoreError> {
+pub(crate) fn revocation(row: &SqliteRow) -> Result<Revocation, StoreError> {
     let kind: ScopeKind = parsed(row, "kind")?;
     let scope = Scope::new(kind, get(row, "target")?);
     Ok(Revocation {

@@ -1,6 +1,6 @@
 //! Usage: counted in memory, written behind, added up in the file.
 
-mod columns;
+pub(crate) mod columns;
 
 use std::{
     collections::HashMap,

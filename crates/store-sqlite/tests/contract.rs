@@ -80,6 +80,22 @@ mod passes {
     }
 }
 
+mod interviews {
+    use hallpass_core::interview::Interviews;
+    use hallpass_store_sqlite::SqliteInterviews;
+
+    use super::*;
+
+    async fn fresh() -> (Arc<dyn Interviews>, TempDir) {
+        let (database, dir) = database().await;
+        let start = Timestamp::from_second(1_800_000_000).unwrap();
+        let interviews = SqliteInterviews::load(database, start).await;
+        (Arc::new(interviews.unwrap()), dir)
+    }
+
+    hallpass_testkit::interviews_contract!(fresh);
+}
+
 mod usage {
     use hallpass_core::usage::UsageLedger;
     use hallpass_store_sqlite::SqliteUsage;

@@ -72,9 +72,9 @@ impl<'b> Minted<'b> {
     }
 
     /// What was revoked since the request was let in, where it reaches this.
-    fn revoked_meanwhile(&self, grant: &Grant) -> Option<Refusal> {
+    async fn revoked_meanwhile(&self, grant: &Grant) -> Option<Refusal> {
         let Self { slip, terms, .. } = self;
-        let over = self.taken.interview_over(&slip.broker.parts, terms);
+        let over = self.taken.interview_over(&slip.broker.parts, terms).await;
         if over.is_some() || slip.broker.parts.revocations.epoch() == slip.epoch {
             return over;
         }
@@ -128,7 +128,7 @@ impl Recorded<'_> {
     /// A [`Refusal`] when the trail can't be written, or the caller, the
     /// profile or the lineage was revoked since the request was let in.
     pub async fn close_audit(self) -> Result<Issued, Refusal> {
-        if let Some(refusal) = self.minted.revoked_meanwhile(&self.grant) {
+        if let Some(refusal) = self.minted.revoked_meanwhile(&self.grant).await {
             return Err(self.give_up(refusal).await);
         }
         let Minted {

@@ -58,11 +58,14 @@ impl Taken {
     }
 
     /// The refusal where the interview ended since the grant was counted.
-    pub(super) fn interview_over(&self, parts: &Parts, terms: &Terms) -> Option<Refusal> {
+    pub(super) async fn interview_over(&self, parts: &Parts, terms: &Terms) -> Option<Refusal> {
         self.interview.as_ref()?;
         let id = terms.session_id.as_ref()?;
-        let open = parts.interviews.is_open(id, parts.clock.now());
-        (!open).then(interview::over)
+        match parts.interviews.is_open(id, parts.clock.now()).await {
+            Ok(true) => None,
+            Ok(false) => Some(interview::over()),
+            Err(error) => Some(interview::unread(&error)),
+        }
     }
 
     /// Keeps everything: the grant is issued and lives until then.

@@ -828,10 +828,10 @@ impl Interviews for FakeInterviews {
         Ok(Reserved::Taken)
     }
 
-    fn is_open(&self, id: &SessionId, now: Timestamp) -> bool {
+    async fn is_open(&self, id: &SessionId, now: Timestamp) -> Result<bool, StoreError> {
         let all = lock(&self.0);
-        all.get(id)
-            .is_some_and(|known| !known.interview.is_over(now))
+        let known = all.get(id);
+        Ok(known.is_some_and(|known| !known.interview.is_over(now)))
     }
 
     fn release(&self, id: &SessionId) {

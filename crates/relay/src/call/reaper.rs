@@ -1,4 +1,4 @@
-//! Calls that a process left behind when it ended.
+//! Calls that a process left behind when it died.
 
 use std::sync::Arc;
 
@@ -7,15 +7,16 @@ use hallpass_core::{call::StandingCall, ports::StoreError};
 use super::{desk::CallDesk, hang_up};
 
 impl CallDesk {
-    /// Hangs up every call an earlier process left standing: nobody measures
-    /// or limits it any more. Gives how many there were; each is tried until
-    /// it is sure, in a task of its own.
+    /// Hangs up every call that a dead process left standing, an earlier one
+    /// here or another replica: nobody measures or limits it any more. Gives
+    /// how many there were; each is tried until it is sure, in a task of its
+    /// own.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the calls can't be read.
     pub async fn reap(self: &Arc<Self>) -> Result<usize, StoreError> {
-        let orphans = self.parts.standing.all().await?;
+        let orphans = self.parts.standing.adopt().await?;
         let count = orphans.len();
         for orphan in orphans {
             let desk = self.clone();

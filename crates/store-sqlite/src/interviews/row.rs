@@ -9,12 +9,12 @@ use sqlx::sqlite::SqliteRow;
 use crate::rows::{get, id, optional_id, optional_time, time};
 
 /// The columns of an interview and the number of its grants in the registry.
-pub(super) const COLUMNS: &str = "session_id, subject, profile, expires_at, max_grants, registered_by, \
+pub(crate) const COLUMNS: &str = "session_id, subject, profile, expires_at, max_grants, registered_by, \
      registered_at, ended_at, \
      (SELECT COUNT(*) FROM grants WHERE grants.session_id = interviews.session_id \
       AND grants.created_at >= interviews.registered_at) AS issued";
 
-pub(super) fn standing(row: &SqliteRow) -> Result<InterviewStanding, StoreError> {
+pub(crate) fn standing(row: &SqliteRow) -> Result<InterviewStanding, StoreError> {
     let issued: i64 = get(row, "issued")?;
     Ok(InterviewStanding {
         interview: Interview {

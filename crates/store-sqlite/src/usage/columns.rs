@@ -73,7 +73,7 @@ pub(super) fn bind_counts<'q>(
     })
 }
 
-pub(super) fn usage(row: &SqliteRow) -> Result<Usage, StoreError> {
+pub(crate) fn usage(row: &SqliteRow) -> Result<Usage, StoreError> {
     Ok(Usage {
         responses: count(row, "responses")?,
         transcriptions: count(row, "transcriptions")?,
@@ -94,7 +94,7 @@ pub(super) fn usage(row: &SqliteRow) -> Result<Usage, StoreError> {
     })
 }
 
-pub(super) fn key(row: &SqliteRow) -> Result<UsageKey, StoreError> {
+pub(crate) fn key(row: &SqliteRow) -> Result<UsageKey, StoreError> {
     let day: String = get(row, "day")?;
     Ok(UsageKey {
         day: day.parse().map_err(|error| damaged("day", error))?,
