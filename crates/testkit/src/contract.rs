@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod grants;
+pub mod interviews;
 pub mod keys;
 pub mod passes;
 pub mod quotas;

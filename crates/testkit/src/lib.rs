@@ -1,4 +1,5 @@
-//! Test support: contract suites, clocks, broken networks and object stores.
+//! Test support: contract suites, clocks, broken networks, object stores and
+//! real databases.
 //!
 //! A contract suite is a list of checks over one port of the core. A store
 //! names the suite once, in its `tests/contract.rs`, and runs every check of
@@ -14,6 +15,7 @@
 pub mod chaos;
 pub mod clock;
 pub mod contract;
+pub mod postgres;
 pub mod store;
 
 pub use clock::TestClock;
