@@ -47,6 +47,13 @@ const NEEDS: &[Need] = &[
         present: |_| starts("systemd-analyze"),
         install: Install::Apt(&["systemd"]),
     },
+    // The durable store of several replicas; tests start servers of their own.
+    Need {
+        name: "PostgreSQL",
+        folder: "crates/store-postgres",
+        present: |_| postgres_is_installed(),
+        install: Install::Apt(&["postgresql"]),
+    },
     Need {
         name: "Node, with npm",
         folder: "tests/npm",
@@ -206,6 +213,15 @@ fn starts(tool: &str) -> bool {
 fn nginx_starts() -> bool {
     let mut places = ["nginx", "/usr/sbin/nginx"].into_iter();
     places.any(|nginx| succeeds(Command::new(nginx).arg("-v")))
+}
+
+/// Debian keeps each version's programs in a folder of its own.
+fn postgres_is_installed() -> bool {
+    let folders = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    let mut folders = folders.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    folders.any(|folder| folder.join("bin/initdb").is_file()) || starts("initdb")
 }
 
 fn node_major() -> Option<u32> {

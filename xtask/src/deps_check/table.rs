@@ -94,6 +94,12 @@ pub(super) const ROWS: &[Row] = &[
         why: "an adapter sees the core and no other adapter",
     },
     Row {
+        package: "hallpass-store-postgres",
+        may_use: CORE,
+        tests_may_use: TESTKIT,
+        why: "an adapter sees the core and no other adapter",
+    },
+    Row {
         package: "hallpass-http",
         may_use: &[
             "hallpass-core",
@@ -125,6 +131,7 @@ pub(super) const ROWS: &[Row] = &[
             "hallpass-scan",
             "hallpass-sim",
             "hallpass-store-memory",
+            "hallpass-store-postgres",
             "hallpass-store-sqlite",
             "hallpass-telemetry",
             "hallpass-upstream",
