@@ -4,6 +4,7 @@ mod access;
 mod address;
 mod audit;
 mod auth;
+mod database;
 mod profile;
 mod secret;
 mod server;
@@ -71,6 +72,7 @@ pub(crate) fn check(config: &Config, scope: Scope, findings: &mut Findings<'_>) 
         return;
     }
     server::check(&config.server, findings);
+    database::check(&config.store, findings);
     upstream::check(&config.upstream, findings);
     profile::check(&config.profiles, findings);
     access::check(config, findings);

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::check::Findings;
 use crate::load::Scope;
-use crate::section::{Config, Jwt, SessionCookie, Upstream};
+use crate::section::{Config, Jwt, SessionCookie, Store, StoreAddress, Upstream};
 
 /// More than any secret has.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
@@ -30,6 +30,11 @@ pub(crate) fn resolve(config: &mut Config, base: &Path, scope: Scope, findings: 
         files.existing(Some(&mut tls.cert_file), "server.tls.cert_file");
         files.existing(Some(&mut tls.key_file), "server.tls.key_file");
     }
+    files.existing(
+        config.server.install_key_file.as_mut(),
+        "server.install_key_file",
+    );
+    files.durable(&mut config.store);
     config.server.data_dir = base.join(&config.server.data_dir);
     config.audit.dir = config.server.data_dir.join(&config.audit.dir);
     if let Some(archive) = config.audit.archive.as_mut()
@@ -82,6 +87,21 @@ impl Files<'_, '_> {
             &format!("{path}.api_key_file"),
         ) {
             upstream.api_key = Some(SecretString::from(text.trim()));
+        }
+    }
+
+    fn durable(&mut self, store: &mut Store) {
+        let twice = store.durable_file.is_some() && !self.findings.is_builtin("store.durable");
+        self.refuse_twice(twice, "store", "durable");
+        let path = "store.durable_file";
+        let Some(text) = self.secret(store.durable_file.as_mut(), path) else {
+            return;
+        };
+        store.durable = StoreAddress::new(text.trim());
+        if !store.durable.is_postgres() {
+            let remedy = "Write an address into it, such as `postgres://user@host/database`";
+            self.findings
+                .refuse(path, "holds no address of a store", remedy);
         }
     }
 

@@ -28,7 +28,7 @@ pub use price::Price;
 pub use profile::{Kind, Mode, OnDrift, Profile, SessionTemplate};
 pub use role::{Budget, RateLimits, Role};
 pub use server::{Server, Tls};
-pub use store::{Store, StoreAddress};
+pub use store::{Postgres, Store, StoreAddress};
 pub use upstream::{Breaker, Upstream, UpstreamKind};
 
 /// Everything an operator can set.

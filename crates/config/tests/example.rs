@@ -63,6 +63,7 @@ fn everything_on(folder: &Path) -> String {
         "private-ca.pem",
         "openai",
         "auth_secret",
+        "install-key",
     ] {
         std::fs::write(
             folder.join(name),

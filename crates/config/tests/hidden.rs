@@ -170,6 +170,13 @@ fn the_printed_settings_are_toml_with_origins() {
     durable = "postgres://********"  # hallpass.toml:3:1
     shared = "memory"  # default
 
+    [store.postgres]
+    lock_timeout_ms = 2000  # default
+    max_connections = 16  # default
+    patience_ms = 3000  # default
+    statement_timeout_ms = 5000  # default
+    trail_days = 90  # default
+
     [[upstream]]
     api_key = "********"  # hallpass.toml:5:1
     base_url = "https://api.openai.com/v1"  # default

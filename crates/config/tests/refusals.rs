@@ -79,7 +79,7 @@ fn unknown_members_get_a_suggestion() {
     assert_snapshot!(refused(text), @r"
     hallpass.toml:1:2: unknown member `servr`. Did you mean `server`?
     hallpass.toml:3:1: server: unknown member `listn`. Did you mean `listen`?
-    hallpass.toml:4:1: server: unknown member `xyzzy`. Known here: admin_listen, allowed_origins, body_seconds, data_dir, drain_delay_seconds, drain_seconds, first_byte_seconds, head_seconds, idle_seconds, listen, max_connections, public_url, tls, trusted_proxies.
+    hallpass.toml:4:1: server: unknown member `xyzzy`. Known here: admin_listen, allowed_origins, body_seconds, data_dir, drain_delay_seconds, drain_seconds, first_byte_seconds, head_seconds, idle_seconds, install_key_file, listen, max_connections, public_url, replica, tls, trusted_proxies.
     hallpass.toml:6:1: roles.a.limits: unknown member `per_minut`. Did you mean `per_minute`?
     hallpass.toml:7:7: auth: unknown member `jtw`. Did you mean `jwt`?
     ");

@@ -30,6 +30,13 @@ pub struct Server {
     pub trusted_proxies: Vec<Network>,
     /// Folder of everything Hallpass writes.
     pub data_dir: PathBuf,
+    /// Name of this replica in the trail and among the others; absent: made
+    /// once and kept in `data_dir`.
+    #[schemars(extend("format" = "replica-name"))]
+    pub replica: Option<String>,
+    /// File with the installation's key, 32 bytes, the same for all replicas;
+    /// absent: `install.key` in `data_dir`, made where it is missing.
+    pub install_key_file: Option<PathBuf>,
     /// Certificate and key of the public listener; absent for plain HTTP.
     pub tls: Option<Tls>,
     /// Connections open at once before new ones wait.
@@ -75,6 +82,8 @@ impl Default for Server {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             data_dir: PathBuf::from(".hallpass"),
+            replica: None,
+            install_key_file: None,
             tls: None,
             max_connections: 10_000,
             first_byte_seconds: 10,

@@ -1,6 +1,6 @@
 //! `[store]`: where state lives.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,6 +13,11 @@ pub struct Store {
     /// Keys, grants and revocations: `sqlite` or a `postgres://` address.
     #[schemars(with = "String", extend("format" = "durable-store"))]
     pub durable: StoreAddress,
+    /// File with the durable store's address, which holds a password; white
+    /// space around it is dropped.
+    pub durable_file: Option<PathBuf>,
+    /// How a PostgreSQL database is used.
+    pub postgres: Postgres,
     /// Quotas, leases and nonces: `memory` or a `redis://` address.
     #[schemars(with = "String", extend("format" = "shared-store"))]
     pub shared: StoreAddress,
@@ -22,7 +27,43 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             durable: StoreAddress::new("sqlite"),
+            durable_file: None,
+            postgres: Postgres::default(),
             shared: StoreAddress::new("memory"),
+        }
+    }
+}
+
+/// What a PostgreSQL database may cost, and how long it is waited for.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Postgres {
+    /// Connections of one replica at most.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_connections: u32,
+    /// Milliseconds a request waits for a connection, and for a database that
+    /// restarts, before it is answered 503.
+    #[schemars(range(min = 100, max = 60_000))]
+    pub patience_ms: u64,
+    /// Milliseconds one statement may run.
+    #[schemars(range(min = 100, max = 600_000))]
+    pub statement_timeout_ms: u64,
+    /// Milliseconds one statement may wait for another's lock.
+    #[schemars(range(min = 50, max = 600_000))]
+    pub lock_timeout_ms: u64,
+    /// Days the copy of the audit trail is searchable there.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub trail_days: u32,
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        Self {
+            max_connections: 16,
+            patience_ms: 3000,
+            statement_timeout_ms: 5000,
+            lock_timeout_ms: 2000,
+            trail_days: 90,
         }
     }
 }
@@ -42,6 +83,14 @@ impl StoreAddress {
     /// Whether the store is one inside this process.
     pub fn is_embedded(&self) -> bool {
         matches!(self.expose(), "sqlite" | "memory")
+    }
+
+    /// Whether it is a PostgreSQL address.
+    pub fn is_postgres(&self) -> bool {
+        let address = self.expose();
+        ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| address.starts_with(scheme))
     }
 
     /// The full address, password included: for connecting only.

@@ -21,6 +21,7 @@ pub(super) fn fault(format: &str, text: &str) -> Option<Fault> {
         "origin" => origin(text),
         "network" => network(text),
         "cookie-name" => cookie_name(text),
+        "replica-name" => replica_name(text),
         "durable-store" => store(
             text,
             "sqlite",
@@ -119,6 +120,17 @@ fn cookie_name(text: &str) -> Option<Fault> {
     bad(
         "not a cookie name",
         "Write the name alone, such as `next-auth.session-token`",
+    )
+}
+
+fn replica_name(text: &str) -> Option<Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    if (1..=64).contains(&text.len()) && text.chars().all(plain) {
+        return None;
+    }
+    bad(
+        "not a replica's name",
+        "Write 1 to 64 letters, digits, dots, hyphens and underscores",
     )
 }
 
