@@ -102,6 +102,7 @@ pub use jump::{ClockJump, ClockWatch};
 pub use keep::{KeepError, Keeper, Kept, LEGAL_HOLD, hold, restore};
 pub use latest::latest;
 pub use line::Flaw;
+pub use lock::is_held;
 pub use merkle::{Tree, consistency_proof, includes, inclusion_proof, is_consistent};
 pub use notary::{Notary, NotaryError, SignedCheckpoint};
 pub use otlp::otlp_logs;

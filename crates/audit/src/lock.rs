@@ -53,8 +53,9 @@ impl DirLock {
     }
 }
 
-/// Whether a process holds the lock of a directory.
-pub(crate) fn is_held(dir: &Path) -> bool {
+/// Whether a process writes the trail of a directory.
+#[must_use]
+pub fn is_held(dir: &Path) -> bool {
     let Ok(file) = File::open(dir.join(NAME)) else {
         return false;
     };

@@ -123,7 +123,11 @@ pub struct StoredRecord {
 
 impl StoredRecord {
     /// Reads a line, without checking its seal.
-    pub(crate) fn read(line: &[u8]) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// Why the line is no record.
+    pub fn read(line: &[u8]) -> Result<Self, String> {
         let json: RecordJson = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let line = str::from_utf8(line).map_err(|error| error.to_string())?;
         json.into_record(line.to_owned())
