@@ -6,6 +6,7 @@ mod config;
 pub(crate) mod dev;
 mod grants;
 mod keys;
+mod migrate;
 mod output;
 mod pages;
 mod revocations;
@@ -14,6 +15,7 @@ mod serve;
 mod sessions;
 mod sim;
 mod stop;
+mod store;
 mod upstreams;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +49,9 @@ enum Command {
     Config(config::Config),
     #[command(subcommand)]
     Keys(keys::Keys),
+    Migrate(migrate::Migrate),
+    #[command(subcommand)]
+    Store(store::Store),
     #[command(subcommand)]
     Auth(auth::Auth),
     #[command(subcommand)]
@@ -74,6 +79,8 @@ impl Cli {
             Command::Sim(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::Keys(command) => command.run(),
+            Command::Migrate(command) => command.run(),
+            Command::Store(command) => command.run(),
             Command::Auth(command) => command.run(),
             Command::Grants(command) => command.run(),
             Command::Revocations(command) => command.run(),

@@ -19,7 +19,7 @@ pub(crate) enum Audit {
     Tail(reading::Tail),
     /// Find records
     #[command(
-        after_help = "Example:\n  hallpass audit search .hallpass/audit --subject user-42 --outcome refused --since 2026-11-01T00:00:00Z"
+        after_help = "Examples:\n  hallpass audit search .hallpass/audit --subject user-42 --outcome refused --since 2026-11-01T00:00:00Z\n  HALLPASS_AUDIT_STORE=postgres://… hallpass audit search --grant gr_0193…    all replicas"
     )]
     Search(reading::Search),
     /// Write records as JSON lines or as a table for spreadsheets

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::ValueEnum;
+use secrecy::SecretString;
 
 use super::Stop;
 use crate::dev;
@@ -12,7 +13,8 @@ use crate::dev;
 #[command(after_help = "Examples:
   hallpass dev
   hallpass dev --port 0 --data-dir /tmp/hallpass
-  OPENAI_API_KEY=… hallpass dev --upstream openai")]
+  OPENAI_API_KEY=… hallpass dev --upstream openai
+  hallpass dev --durable postgres://me@localhost/hallpass")]
 pub(crate) struct Dev {
     /// The first of four ports: broker, admin, simulator, TLS; 0 picks free ones
     #[arg(long, default_value_t = 8787)]
@@ -26,9 +28,16 @@ pub(crate) struct Dev {
     /// Where client secrets come from; openai needs a key in the environment
     #[arg(long, value_enum, default_value_t = Upstream::Sim)]
     pub(crate) upstream: Upstream,
+    /// A PostgreSQL database to keep what lasts in, instead of a file
+    #[arg(long, value_name = "ADDRESS", env = "HALLPASS_STORE_DURABLE", hide_env_values = true, value_parser = address)]
+    pub(crate) durable: Option<SecretString>,
     /// Log every request, not only warnings
     #[arg(long, short)]
     pub(crate) verbose: bool,
+}
+
+fn address(text: &str) -> Result<SecretString, String> {
+    Ok(SecretString::from(text))
 }
 
 /// Where client secrets come from.

@@ -123,8 +123,7 @@ impl Place {
             )),
             (None, None) => {
                 let config = self.source.load()?.config;
-                let keyring =
-                    Box::new(Keyring::open(&config.server.data_dir, &config.audit.dir).await?);
+                let keyring = Box::new(Keyring::of(&config).await?);
                 let roles = Some(config.roles.into_keys().collect());
                 Ok(KeyDesk::Stopped { keyring, roles })
             }

@@ -36,7 +36,7 @@ pub(crate) struct Credentials {
 
 /// Makes what is not there yet.
 pub(crate) async fn make(config: &Config, secrets: &Secrets) -> Result<Credentials, Stop> {
-    let keyring = Keyring::open(&config.server.data_dir, &config.audit.dir).await?;
+    let keyring = Keyring::of(config).await?;
     let keys = async {
         let api_key = api_key(&keyring, secrets, SERVICE_KEY, KeyKind::Svc, "service").await?;
         let admin_key = api_key_of_operator(&keyring, secrets).await?;

@@ -19,6 +19,8 @@ pub(crate) const JWT: &str = "jwt";
 pub(crate) const SESSION: &str = "session";
 /// The key the simulated OpenAI accepts.
 const STANDARD_KEY: &str = "standard-key";
+/// Where the database is that keeps what lasts.
+pub(crate) const DURABLE: &str = "durable";
 /// A service's and an operator's API keys.
 pub(crate) const SERVICE_KEY: &str = "service-key";
 pub(crate) const ADMIN_KEY: &str = "admin-key";

@@ -4,8 +4,12 @@
 use std::{fmt::Write, path::Path};
 
 use hallpass_config::{Loaded, from_toml_str};
+use secrecy::ExposeSecret;
 
-use super::announce::Addresses;
+use super::{
+    announce::Addresses,
+    secrets::{DIR, DURABLE},
+};
 use crate::{
     cli::{Stop, dev::Dev},
     wiring::private_file,
@@ -26,7 +30,13 @@ pub(crate) const DEMO_ROLE: &str = "demo";
 
 /// Writes the configuration and reads it as `hallpass serve` would.
 pub(crate) fn write(dev: &Dev, data_dir: &Path, addresses: &Addresses) -> Result<Loaded, Stop> {
-    let text = text(dev, addresses);
+    let mut text = text(dev, addresses);
+    if let Some(address) = &dev.durable {
+        // It may hold a password, and the settings are shown around.
+        let file = data_dir.join(DIR).join(DURABLE);
+        private_file::write(&file, address.expose_secret().as_bytes())?;
+        let _ = write!(text, "\n[store]\ndurable_file = \"{DIR}/{DURABLE}\"\n");
+    }
     private_file::write(&data_dir.join(FILE), text.as_bytes())?;
     from_toml_str(&text, data_dir).map_err(|problems| Stop::usage(problems.to_string()))
 }

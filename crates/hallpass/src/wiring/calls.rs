@@ -1,13 +1,12 @@
-//! Calls: the pool makes them, the file keeps them until they are over.
+//! Calls: the pool makes them, the store keeps them until they are over.
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_core::{pipeline::Broker, ports::Clock};
+use hallpass_core::{call::StandingCalls, pipeline::Broker, ports::Clock};
 use hallpass_relay::{
     call::{CallDesk, CallParts, Patience},
     meter::Prices,
 };
-use hallpass_store_sqlite::{Database, SqliteCalls};
 use hallpass_upstream::Pool;
 
 use crate::cli::Stop;
@@ -19,14 +18,14 @@ const MAKE: Duration = Duration::from_secs(15);
 pub(crate) async fn desk(
     broker: Arc<Broker>,
     pool: Arc<Pool>,
-    database: &Database,
+    standing: Arc<dyn StandingCalls>,
     clock: Arc<dyn Clock>,
     prices: Arc<Prices>,
 ) -> Result<Arc<CallDesk>, Stop> {
     let desk = CallDesk::new(CallParts {
         broker,
         maker: pool,
-        standing: Arc::new(SqliteCalls::new(database.clone())),
+        standing,
         clock,
         prices,
         deadline: MAKE,

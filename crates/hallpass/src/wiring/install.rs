@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hallpass_config::section;
 use hallpass_core::{
     hash::{Hasher, InstallKey, Purpose},
     ports::Ids,
@@ -16,8 +17,31 @@ const FILE: &str = "install.key";
 /// The signing key of the trail's checkpoints, within the data directory.
 const CHECKPOINT_FILE: &str = "checkpoint.key";
 
-/// Reads the key, making it where there is none.
-pub(crate) fn open_key(data_dir: &Path) -> Result<InstallKey, Stop> {
+/// Reads the key, making it where there is none: from the file all replicas
+/// have, where the configuration names one.
+pub(crate) fn open_key(server: &section::Server) -> Result<InstallKey, Stop> {
+    let own = server.data_dir.join(FILE);
+    let Some(given) = &server.install_key_file else {
+        return open_own_key(&server.data_dir);
+    };
+    let bytes = Zeroizing::new(read_secret(given)?);
+    if !own.exists() {
+        private_file::create_dir(&server.data_dir)
+            .map_err(|error| cant("make the data directory", &server.data_dir, &error))?;
+        private_file::write(&own, bytes.as_slice()).map_err(|error| cant("write", &own, &error))?;
+    }
+    if *Zeroizing::new(read_secret(&own)?) != *bytes {
+        return Err(Stop::usage(format!(
+            "{} holds another key than {}, under which this data directory was begun. Keep the one; without it no API key is recognised.",
+            given.display(),
+            own.display()
+        )));
+    }
+    Ok(InstallKey::new(*bytes))
+}
+
+/// Reads the key of a data directory, making it where there is none.
+pub(crate) fn open_own_key(data_dir: &Path) -> Result<InstallKey, Stop> {
     let path = data_dir.join(FILE);
     if !path.exists() {
         private_file::create_dir(data_dir)

@@ -6,6 +6,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use hallpass_audit::{OpenError, Trail, TrailSettings};
+use hallpass_config::Config;
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
     hash::{Hasher, Purpose},
@@ -14,54 +15,72 @@ use hallpass_core::{
     key_issuer::{self, KeyIssuer, NewKey},
     ports::{AuditLog, KeyDirectory, StoredKey},
 };
+use hallpass_store_postgres::PgKeys;
 use hallpass_store_sqlite::{Database, SqliteKeys};
 
 use super::{
     clock::{self, SystemClock, SystemIds},
-    install,
+    durable, install,
 };
 use crate::cli::Stop;
 
-/// The database within the data directory.
-pub(crate) const DATABASE: &str = "hallpass.db";
+/// Where the keys are.
+enum Store {
+    File(Database),
+    Shared(hallpass_store_postgres::Database),
+}
 
 /// The keys, the trail and the store they live in.
 pub(crate) struct Keyring {
-    database: Database,
-    keys: Arc<SqliteKeys>,
+    store: Store,
+    keys: Arc<dyn KeyDirectory>,
     issuer: KeyIssuer,
     trail: Trail,
     hasher: Hasher,
 }
 
 impl Keyring {
-    /// Opens an installation, making it where there is none.
+    /// Opens the installation of a data directory, making it where there is none.
     pub(crate) async fn open(data_dir: &Path, audit_dir: &Path) -> Result<Self, Stop> {
-        let hasher = install::open_key(data_dir)?.hasher(Purpose::ApiKey);
-        let settings =
-            TrailSettings::new(audit_dir, Arc::new(SystemClock), env!("CARGO_PKG_VERSION"));
-        let (trail, _) = Trail::open(settings).map_err(|error| match error {
-            OpenError::Locked { .. } => Stop::usage(format!(
-                "{error} Stop the server first, or name it: --url with HALLPASS_ADMIN_KEY."
-            )),
-            error => Stop::from(error),
-        })?;
-        let database = Database::open(&data_dir.join(DATABASE)).await?;
+        let hasher = install::open_own_key(data_dir)?.hasher(Purpose::ApiKey);
+        let trail = open_trail(audit_dir)?;
+        let database = Database::open(&data_dir.join(durable::FILE)).await?;
         let keys = Arc::new(SqliteKeys::load(database.clone()).await?);
+        Ok(Self::new(Store::File(database), keys, hasher, trail))
+    }
+
+    /// Opens the installation of a configuration.
+    pub(crate) async fn of(config: &Config) -> Result<Self, Stop> {
+        let install_key = install::open_key(&config.server)?;
+        if !config.store.durable.is_postgres() {
+            return Self::open(&config.server.data_dir, &config.audit.dir).await;
+        }
+        let trail = open_trail(&config.audit.dir)?;
+        let database = durable::connect(&config.store).await?;
+        database.check_key(&install_key).await?;
+        let keys = Arc::new(PgKeys::load(database.clone()).await?);
+        let hasher = install_key.hasher(Purpose::ApiKey);
+        Ok(Self::new(Store::Shared(database), keys, hasher, trail))
+    }
+
+    fn new(store: Store, keys: Arc<dyn KeyDirectory>, hasher: Hasher, trail: Trail) -> Self {
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
         let issuer = KeyIssuer::new(keys.clone(), hasher.clone(), clock, ids);
-        Ok(Self {
-            database,
+        Self {
+            store,
             keys,
             issuer,
             trail,
             hasher,
-        })
+        }
     }
 
     /// Writes what waits.
     pub(crate) async fn close(self) {
-        self.database.close().await;
+        match self.store {
+            Store::File(database) => database.close().await,
+            Store::Shared(database) => database.close().await,
+        }
         self.trail.close();
     }
 
@@ -134,4 +153,16 @@ impl Keyring {
         self.trail.append(event).await?;
         Ok(())
     }
+}
+
+/// The trail, which has one writer.
+fn open_trail(dir: &Path) -> Result<Trail, Stop> {
+    let settings = TrailSettings::new(dir, Arc::new(SystemClock), env!("CARGO_PKG_VERSION"));
+    let opened = Trail::open(settings).map_err(|error| match error {
+        OpenError::Locked { .. } => Stop::usage(format!(
+            "{error} Stop the server first, or name it: --url with HALLPASS_ADMIN_KEY."
+        )),
+        error => Stop::from(error),
+    });
+    opened.map(|(trail, _)| trail)
 }

@@ -1,4 +1,4 @@
-//! The background work on grants: writing behind, expiry, retention.
+//! The background work on grants and revocations: expiry and retention.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,14 +8,11 @@ use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
     ports::{AuditLog, Grants, Revocations, StoreError},
 };
-use hallpass_store_sqlite::{Flusher, SqliteGrants, SqliteRevocations};
 use hallpass_telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
-use super::{clock::now, follow::FollowedTrail, lifecycle::Tasks};
+use super::{clock::now, durable::Durable, follow::FollowedTrail, lifecycle::Tasks};
 
-/// How often it is looked whether a grant is due; a look costs a comparison.
-const EXPIRY_EVERY: Duration = Duration::from_millis(250);
 /// Grants moved on in one transaction.
 const EXPIRY_BATCH: usize = 2_000;
 /// How often old grants are looked for.
@@ -23,7 +20,6 @@ const RETENTION_EVERY: Duration = Duration::from_secs(60);
 /// Grants forgotten in one transaction; others write between two.
 const RETENTION_BATCH: usize = 1_000;
 
-const FLUSHER: &str = "grant-flusher";
 const EXPIRY: &str = "grant-expiry";
 const RETENTION: &str = "grant-retention";
 const REVOCATIONS: &str = "revocation-retention";
@@ -33,22 +29,16 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Starts the tasks; they end with the server's.
 pub(crate) fn start(
     config: &Config,
-    grants: &Arc<SqliteGrants>,
+    durable: &Durable,
     trail: &Arc<FollowedTrail>,
     metrics: &Arc<Metrics>,
     tasks: &Tasks,
 ) {
-    let flusher = Flusher::new(grants.clone(), trail.clone());
-    let told = metrics.clone();
-    tasks.spawn(FLUSHER, |stop| {
-        flusher.run(async move { stop.cancelled().await }, move || {
-            succeeded(&told, FLUSHER);
-        })
-    });
-
+    let grants = &durable.grants;
     let (ours, log, told) = (grants.clone(), trail.clone(), metrics.clone());
+    let period = durable.expiry_every;
     tasks.spawn(EXPIRY, |stop| {
-        every(EXPIRY_EVERY, EXPIRY, told, stop, move || {
+        every(period, EXPIRY, told, stop, move || {
             expire(ours.clone(), log.clone())
         })
     });
@@ -60,11 +50,12 @@ pub(crate) fn start(
             forget(ours.clone(), kept)
         })
     });
+    forget_revocations(config, &durable.revocations, metrics, tasks);
 }
 
 /// Does something again and again until told to stop; a failure is logged and
 /// tried again the next time.
-async fn every<F: Future<Output = Result<(), StoreError>>>(
+pub(crate) async fn every<F: Future<Output = Result<(), StoreError>>>(
     period: Duration,
     task: &'static str,
     metrics: Arc<Metrics>,
@@ -85,14 +76,15 @@ async fn every<F: Future<Output = Result<(), StoreError>>>(
     }
 }
 
-fn succeeded(metrics: &Metrics, task: &'static str) {
+/// Notes when a task last did its work.
+pub(crate) fn succeeded(metrics: &Metrics, task: &'static str) {
     metrics
         .tasks
         .succeeded(task, now().as_duration().as_secs_f64());
 }
 
 /// Moves on what is due, and records how many that were.
-async fn expire(grants: Arc<SqliteGrants>, trail: Arc<FollowedTrail>) -> Result<(), StoreError> {
+async fn expire(grants: Arc<dyn Grants>, trail: Arc<FollowedTrail>) -> Result<(), StoreError> {
     loop {
         let at = now();
         let moved = grants.expire(at, EXPIRY_BATCH).await?;
@@ -109,9 +101,9 @@ async fn expire(grants: Arc<SqliteGrants>, trail: Arc<FollowedTrail>) -> Result<
 }
 
 /// Starts forgetting revocations that can't matter any more.
-pub(crate) fn forget_revocations(
+fn forget_revocations(
     config: &Config,
-    revocations: &Arc<SqliteRevocations>,
+    revocations: &Arc<dyn Revocations>,
     metrics: &Arc<Metrics>,
     tasks: &Tasks,
 ) {
@@ -127,7 +119,7 @@ pub(crate) fn forget_revocations(
     });
 }
 
-async fn forget(grants: Arc<SqliteGrants>, kept: Duration) -> Result<(), StoreError> {
+async fn forget(grants: Arc<dyn Grants>, kept: Duration) -> Result<(), StoreError> {
     let before = now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
     while grants.prune(before, RETENTION_BATCH).await? == RETENTION_BATCH {
         tokio::task::yield_now().await;

@@ -10,7 +10,6 @@ use hallpass_core::{
     ports::{AuditLog, Clock, MintFailure, MintOrder, MintedSecret, Minter},
 };
 use hallpass_http::{BreakerWish, Health, UpstreamStatus};
-use hallpass_store_sqlite::SqliteGrants;
 use hallpass_telemetry::{Breaker, Metrics};
 use hallpass_upstream::{BreakerChange, BreakerState, Pool, PoolObserver, TargetStatus};
 
@@ -112,7 +111,7 @@ pub(crate) fn show_breakers(pool: &Pool, metrics: &Metrics) {
 /// What `/health` and the admin API tell.
 pub(crate) struct Parts {
     pub(crate) pool: Arc<Pool>,
-    pub(crate) grants: Arc<SqliteGrants>,
+    pub(crate) waiting: Arc<dyn Fn() -> usize + Send + Sync>,
     pub(crate) alarm: Arc<Alarm>,
 }
 
@@ -131,7 +130,7 @@ impl Health for Parts {
     }
 
     fn waiting_grants(&self) -> usize {
-        self.grants.waiting()
+        (self.waiting)()
     }
 
     fn mint_failed(&self, code: Code) {

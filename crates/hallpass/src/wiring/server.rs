@@ -12,9 +12,6 @@ use hallpass_core::{
 };
 use hallpass_http::{App, AppParts, Capacity, Origins, serve::tls::TlsReloader};
 use hallpass_store_memory::{MemoryLeases, MemoryQuotas};
-use hallpass_store_sqlite::{
-    Database, SqliteGrants, SqliteInterviews, SqliteKeys, SqliteRevocations,
-};
 use hallpass_telemetry::{LogFormat, LogGuard, LogSettings, Metrics};
 
 use tokio_util::sync::CancellationToken;
@@ -24,11 +21,10 @@ use super::{
     authentication, calls, client_files,
     clock::{SystemClock, SystemIds, now},
     console,
+    durable::{Closing, Durable, Opening},
     failure_rate::Threshold,
-    follow::{self, FollowedTrail},
-    guard, install,
-    keyring::DATABASE,
-    life,
+    follow::FollowedTrail,
+    following, guard, install, life,
     lifecycle::{Stopping, Tasks},
     listener::{self, Listener},
     observed::{self, ObservedMinter, PoolTold},
@@ -70,7 +66,7 @@ pub(crate) struct Server {
     tls: Option<Listener>,
     tasks: Tasks,
     trail: Arc<FollowedTrail>,
-    database: Database,
+    durable: Closing,
     pages: axum::Router,
     console: axum::Router<App>,
     /// Cancelled by a task that dies.
@@ -98,49 +94,45 @@ impl Server {
         let rules = Arc::new(policy::policy(config)?);
         refuse_unserved_stores(config)?;
 
-        let install_key = install::open_key(&config.server.data_dir)?;
+        let install_key = install::open_key(&config.server)?;
         let (trail, recovery) = trail::open(config, metrics.clone())?;
         let progress = trail.progress();
         let trail = Arc::new(FollowedTrail::new(trail, &recovery));
         trail::note_gap(&config.audit.dir, &*trail).await?;
 
-        let database = Database::open(&config.server.data_dir.join(DATABASE)).await?;
-        let keys = Arc::new(SqliteKeys::load(database.clone()).await?);
-        let grants = Arc::new(SqliteGrants::new(database.clone()));
-        let restored = follow::restore(&grants, &config.audit.dir).await?;
-        if restored > 0 {
-            tracing::info!(
-                grants = restored,
-                "grants of the trail's last records are in the registry again"
-            );
-        }
-        loaded
-            .ready_to_serve(keys.any_usable(now()))
-            .map_err(|problems| Stop::usage(problems.to_string()))?;
-
         let died = CancellationToken::new();
         let tasks = Tasks::new(died.clone());
-        life::start(config, &grants, &trail, &metrics, &tasks);
-        let revocations = Arc::new(SqliteRevocations::load(database.clone()).await?);
-        life::forget_revocations(config, &revocations, &metrics, &tasks);
+        let opening = Opening {
+            config,
+            install_key: &install_key,
+            trail: &trail,
+            metrics: &metrics,
+            tasks: &tasks,
+        };
+        let durable = Durable::open(&opening).await?;
+        loaded
+            .ready_to_serve(durable.has_usable_key)
+            .map_err(|problems| Stop::usage(problems.to_string()))?;
+        life::start(config, &durable, &trail, &metrics, &tasks);
         let console = console::routes(config, &progress, &metrics, &tasks);
         let beside = trail::Beside {
             config,
             progress,
             log: trail.clone(),
             metrics: metrics.clone(),
+            fleet: durable.fleet.clone(),
         };
         beside.start(&tasks)?;
         let key_hasher = install_key.hasher(Purpose::ApiKey);
         let issuer = KeyIssuer::new(
-            keys.clone(),
+            durable.keys.clone(),
             key_hasher.clone(),
             clock.clone(),
             Arc::new(SystemIds),
         );
+        let keys = durable.keys.clone();
         let chain = authentication::chain(config, clock.clone(), keys, key_hasher, &tasks).await?;
-        let interviews = SqliteInterviews::load(database.clone(), now()).await?;
-        let leases = MemoryLeases::with(grants.held(now()).await?);
+        let leases = MemoryLeases::with(durable.held.clone());
 
         let alarm = alarm(config, &metrics, &trail, &clock);
         tasks.spawn("alarm", |stop| alarm.clone().watch(stop));
@@ -159,16 +151,19 @@ impl Server {
             alarm: alarm.clone(),
         });
 
-        let sessions = sessions::parts(config, &database, &install_key, &tasks).await?;
+        let sessions = sessions::parts(config, &durable, &install_key, &tasks);
+        if let Some(fleet) = &durable.fleet {
+            following::revocations(&fleet.feed, &sessions.live, &metrics, &tasks);
+        }
         let broker = Arc::new(Broker::new(Parts {
             authenticator: chain,
             policy: rules,
             audit: trail.clone(),
             quotas: Arc::new(MemoryQuotas::default()),
             leases: Arc::new(leases),
-            interviews: Arc::new(interviews),
-            grants: grants.clone(),
-            revocations,
+            interviews: durable.interviews.clone(),
+            grants: durable.grants.clone(),
+            revocations: durable.revocations.clone(),
             minter,
             sessions,
             clock: clock.clone(),
@@ -191,7 +186,11 @@ impl Server {
 
         let relay = relay::relay(config, pool.clone())?;
         let prices = relay.carried.prices.clone();
-        let desk = calls::desk(broker.clone(), pool.clone(), &database, clock, prices).await?;
+        let standing = durable.calls.clone();
+        let desk = calls::desk(broker.clone(), pool.clone(), standing, clock, prices).await?;
+        if durable.fleet.is_some() {
+            following::calls(&desk, &metrics, &tasks);
+        }
 
         let certificate = certificate(&config.server, &tasks)?;
         let guard = guard::watch(config, broker.clone(), &tasks);
@@ -204,10 +203,10 @@ impl Server {
             metrics,
             health: Arc::new(observed::Parts {
                 pool,
-                grants,
+                waiting: durable.waiting.clone(),
                 alarm,
             }),
-            trail: Arc::new(trail::Reading::of(&config.audit.dir)),
+            trail: trail::searched(&config.audit.dir, durable.fleet.as_ref()),
             origins: origins(config, &extras)?,
             capacity: Capacity {
                 mints: config.mint.max_in_flight,
@@ -238,7 +237,7 @@ impl Server {
             tls: extras.tls,
             tasks,
             trail,
-            database,
+            durable: durable.closing(),
             pages: extras.pages,
             console,
             died,
@@ -298,7 +297,7 @@ impl Server {
         self.app.flush().await;
         let tasks = self.tasks.stop().await;
         let recorded = record(&self.trail, Action::ServerStop).await;
-        self.database.close().await;
+        self.durable.close().await;
         self.trail.close();
         tracing::info!("stopped");
         tasks?;
@@ -364,11 +363,10 @@ fn origins(config: &Config, extras: &Extras) -> Result<Origins, Stop> {
 }
 
 fn refuse_unserved_stores(config: &Config) -> Result<(), Stop> {
-    let embedded = config.store.durable.is_embedded() && config.store.shared.is_embedded();
-    if embedded {
+    if config.store.shared.is_embedded() {
         return Ok(());
     }
     Err(Stop::usage(
-        "this version keeps its records in SQLite and memory only. Set store.durable = \"sqlite\" and store.shared = \"memory\".",
+        "this version counts limits in memory only. Set store.shared = \"memory\".",
     ))
 }

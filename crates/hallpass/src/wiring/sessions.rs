@@ -10,10 +10,8 @@ use hallpass_core::{
     usage::{UsageLedger, day_of},
 };
 use hallpass_store_memory::MemoryLeases;
-use hallpass_store_sqlite::{Database, SqlitePasses, SqliteUsage};
 
-use super::{clock::now, lifecycle::Tasks};
-use crate::cli::Stop;
+use super::{clock::now, durable::Durable, lifecycle::Tasks};
 
 /// How often what is over is forgotten.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -22,18 +20,13 @@ const SWEEP: Duration = Duration::from_secs(600);
 const PASSES_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// The parts, and the tasks that keep them.
-pub(crate) async fn parts(
+pub(crate) fn parts(
     config: &Config,
-    database: &Database,
+    durable: &Durable,
     install_key: &InstallKey,
     tasks: &Tasks,
-) -> Result<SessionParts, Stop> {
-    let passes: Arc<dyn Passes> = Arc::new(SqlitePasses::new(database.clone()));
-    let usage = Arc::new(SqliteUsage::load(database.clone(), day_of(now())).await?);
-    let written = usage.clone();
-    tasks.spawn("usage", |stop| async move {
-        written.run(stop.cancelled()).await;
-    });
+) -> SessionParts {
+    let (passes, usage) = (durable.passes.clone(), durable.usage.clone());
     let (swept, ledger) = (passes.clone(), usage.clone());
     let days = config.grants.retention_days;
     tasks.spawn("session-sweep", move |stop| async move {
@@ -45,7 +38,7 @@ pub(crate) async fn parts(
             }
         }
     });
-    Ok(SessionParts {
+    SessionParts {
         live: Arc::default(),
         passes,
         // Sessions end with the process that carries them, and so do these.
@@ -53,7 +46,7 @@ pub(crate) async fn parts(
         usage,
         pass_hasher: install_key.hasher(Purpose::Pass),
         base_url: base_url(config),
-    })
+    }
 }
 
 async fn sweep(passes: &dyn Passes, usage: &dyn UsageLedger, days: u32) {

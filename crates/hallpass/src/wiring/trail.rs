@@ -5,6 +5,7 @@
 //! None of them is on a request's path, and none can hold one up.
 
 mod checkpoints;
+mod copying;
 mod keeping;
 mod reading;
 mod sending;
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 
 use super::{
     clock::{SystemClock, now},
+    durable::Fleet,
     install,
     lifecycle::Tasks,
     observed::TrailMetrics,
@@ -30,7 +32,7 @@ use super::{
 use crate::cli::Stop;
 
 pub(crate) use keeping::archive;
-pub(crate) use reading::Reading;
+pub(crate) use reading::{searched, with_replica};
 
 /// Records among which the last start or stop of the server is looked for;
 /// after a stop, only commands add some.
@@ -97,6 +99,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) progress: Progress,
     pub(crate) log: Arc<dyn AuditLog>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What replicas share; none where there is one alone.
+    pub(crate) fleet: Option<Fleet>,
 }
 
 impl Beside<'_> {
@@ -106,6 +110,7 @@ impl Beside<'_> {
         checkpoints::start(&self, &seed, tasks)?;
         keeping::start(&self, tasks)?;
         sending::start(&self, tasks)?;
+        copying::start(&self, tasks)?;
         let log = self.log.clone();
         tasks.spawn("clock-watch", |stop| keeping::watch_clock(log, stop));
         Ok(())

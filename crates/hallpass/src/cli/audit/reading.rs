@@ -5,8 +5,14 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::ValueEnum;
 use hallpass_audit::{CSV_HEADER, Query, StoredRecord, csv_row};
 use hallpass_core::Timestamp;
+use hallpass_store_postgres::{Database, PgSettings, TrailQuery};
+use secrecy::SecretString;
 
 use super::{Stop, existing, say, table};
+use crate::{cli::block_on, wiring::trail::with_replica};
+
+/// Records asked for at once from a database.
+const PAGE: usize = 1000;
 
 /// `audit tail`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +38,15 @@ impl Tail {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Filter {
     /// The directory of the segments
-    dir: PathBuf,
+    #[arg(required_unless_present = "store", conflicts_with = "store")]
+    dir: Option<PathBuf>,
+    /// The PostgreSQL database to which all replicas copy their trails; better
+    /// in the environment than here
+    #[arg(long, value_name = "ADDRESS", env = "HALLPASS_AUDIT_STORE", hide_env_values = true, value_parser = address)]
+    store: Option<SecretString>,
+    /// Only of this replica, in a database
+    #[arg(long, requires = "store")]
+    replica: Option<String>,
     /// Only this subject's
     #[arg(long)]
     subject: Option<String>,
@@ -66,7 +80,10 @@ impl Filter {
     fn find(
         self,
         limit: Option<usize>,
-    ) -> Result<impl Iterator<Item = Result<StoredRecord, Stop>>, Stop> {
+    ) -> Result<Box<dyn Iterator<Item = Result<StoredRecord, Stop>>>, Stop> {
+        let Some(dir) = self.dir else {
+            return Ok(Box::new(self.find_in_store(limit)?.into_iter().map(Ok)));
+        };
         let outcome = self.outcome.as_deref().map(str::parse).transpose();
         let query = Query {
             subject: self.subject,
@@ -83,9 +100,47 @@ impl Filter {
             without_index: self.no_index,
             ..Query::default()
         };
-        let found = hallpass_audit::search(&existing(self.dir)?, query)?;
-        Ok(found.map(|record| record.map_err(Stop::from)))
+        let found = hallpass_audit::search(&existing(dir)?, query)?;
+        Ok(Box::new(found.map(|record| record.map_err(Stop::from))))
     }
+
+    /// The same among the trails of all replicas; each line names its replica.
+    fn find_in_store(self, limit: Option<usize>) -> Result<Vec<StoredRecord>, Stop> {
+        let address = self.store.unwrap_or_default();
+        let mut query = TrailQuery {
+            replica: self.replica,
+            subject: self.subject,
+            grant: self.grant,
+            session_id: self.session_id,
+            action: self.action,
+            outcome: self.outcome,
+            address: self.address.map(|address| address.to_string()),
+            since: self.since,
+            until: self.until,
+            from: 0,
+            limit: PAGE,
+        };
+        block_on(async move {
+            let database = Database::connect(PgSettings::new(address)).await?;
+            let (mut found, most) = (Vec::new(), limit.unwrap_or(usize::MAX));
+            while found.len() < most {
+                query.limit = PAGE.min(most - found.len());
+                let page = database.search_trail(&query).await?;
+                let Some((last, _)) = page.last() else { break };
+                query.from = last + 1;
+                for (_, record) in &page {
+                    let line = with_replica(record);
+                    found.push(StoredRecord::read(line.as_bytes()).map_err(Stop::no)?);
+                }
+            }
+            database.close().await;
+            Ok(found)
+        })
+    }
+}
+
+fn address(text: &str) -> Result<SecretString, String> {
+    Ok(SecretString::from(text))
 }
 
 /// `audit search`.

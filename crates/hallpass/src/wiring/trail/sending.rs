@@ -22,17 +22,26 @@ pub(super) fn start(beside: &Beside<'_>, tasks: &Tasks) -> Result<(), Stop> {
                 url: url.to_owned(),
             }),
         };
-        let name = cursor_name(place);
-        let shipper = Shipper::open(&beside.audit().dir, &name)?;
-        let (progress, metrics) = (beside.progress.clone(), beside.metrics.clone());
-        tasks.spawn("trail-shipper", |stop| async move {
-            let observer = Observer { metrics, name };
-            let stopped = stop.clone();
-            let stopped = async move { stopped.cancelled().await };
-            shipper.run(&*receiver, &progress, &observer, stopped).await;
-            stop.cancelled().await;
-        });
+        send(beside, (cursor_name(place), receiver), tasks)?;
     }
+    Ok(())
+}
+
+/// Starts sending to a receiver of a name of its own.
+pub(super) fn send(
+    beside: &Beside<'_>,
+    (name, receiver): (String, Box<dyn Receiver>),
+    tasks: &Tasks,
+) -> Result<(), Stop> {
+    let shipper = Shipper::open(&beside.audit().dir, &name)?;
+    let (progress, metrics) = (beside.progress.clone(), beside.metrics.clone());
+    tasks.spawn("trail-shipper", |stop| async move {
+        let observer = Observer { metrics, name };
+        let stopped = stop.clone();
+        let stopped = async move { stopped.cancelled().await };
+        shipper.run(&*receiver, &progress, &observer, stopped).await;
+        stop.cancelled().await;
+    });
     Ok(())
 }
 

@@ -50,6 +50,9 @@ pub(crate) fn command(data_dir: &Path) -> Command {
     command
         .args(["dev", "--port", "0", "--data-dir"])
         .arg(data_dir);
+    if let Some(address) = crate::durable(data_dir) {
+        command.env("HALLPASS_STORE_DURABLE", address);
+    }
     command
 }
 

@@ -47,6 +47,9 @@ impl Site {
             .arg("--config")
             .arg(self.path("hallpass.toml"))
             .env("OPENAI_API_KEY", &self.standard_key);
+        if let Some(address) = crate::durable(self.dir.path()) {
+            command.env("HALLPASS_STORE_DURABLE", address);
+        }
         command
     }
 
