@@ -57,7 +57,8 @@ async fn hostile_names_agents_and_interviews_are_shown_and_do_nothing() {
         .text
         .contains("&lt;script&gt;")
     {
-        tokio::task::yield_now().await;
+        // Each look is a record, and a page of the trail shows fifty.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     let records = place.site.trail().all();
     let mint = records
