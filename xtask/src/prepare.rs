@@ -54,6 +54,13 @@ const NEEDS: &[Need] = &[
         present: |_| postgres_is_installed(),
         install: Install::Apt(&["postgresql"]),
     },
+    // What replicas share; also its own Sentinel.
+    Need {
+        name: "redis-server",
+        folder: "crates/store-redis",
+        present: |_| starts("redis-server"),
+        install: Install::Apt(&["redis-server"]),
+    },
     Need {
         name: "Node, with npm",
         folder: "tests/npm",

@@ -2,7 +2,7 @@
 
 use hallpass_core::{
     Timestamp,
-    live::LiveSession,
+    live::LiveView,
     usage::{Source, Usage, UsageTotal},
 };
 use serde::{Deserialize, Serialize};
@@ -47,25 +47,25 @@ pub struct SessionAnswer {
     pub usage: UsageAnswer,
 }
 
-impl From<&LiveSession> for SessionAnswer {
-    fn from(session: &LiveSession) -> Self {
-        let (facts, grant) = (session.facts(), session.grant());
+impl From<&LiveView> for SessionAnswer {
+    fn from(session: &LiveView) -> Self {
+        let grant = &session.grant;
         Self {
-            id: facts.id.to_string(),
+            id: session.id.to_string(),
             grant: grant.id.to_string(),
             lineage: grant.lineage.to_string(),
             subject: grant.subject.to_string(),
-            role: facts.role.to_string(),
+            role: session.role.to_string(),
             session_id: grant.session_id.as_ref().map(ToString::to_string),
             profile: grant.profile.to_string(),
             mode: grant.mode.into(),
-            model: facts.model.clone(),
-            upstream_id: session.upstream_id(),
-            started_at: facts.started_at.as_second(),
-            ends_at: facts.ends_at.as_second(),
-            lease_until: session.lease_until().map(Timestamp::as_second),
-            end_reason: session.end_reason().map(Into::into),
-            usage: (&session.usage()).into(),
+            model: session.model.clone(),
+            upstream_id: session.upstream_id.clone(),
+            started_at: session.started_at.as_second(),
+            ends_at: session.ends_at.as_second(),
+            lease_until: session.lease_until.map(Timestamp::as_second),
+            end_reason: session.end_reason.map(Into::into),
+            usage: (&session.usage).into(),
         }
     }
 }
@@ -101,11 +101,11 @@ pub struct RenewAnswer {
 impl RenewAnswer {
     /// The answer for a session whose lease was renewed.
     #[must_use]
-    pub fn new(session: &LiveSession, until: Timestamp) -> Self {
+    pub fn new(session: &LiveView, until: Timestamp) -> Self {
         Self {
-            id: session.id().to_string(),
+            id: session.id.to_string(),
             lease_until: until.as_second(),
-            ends_at: session.facts().ends_at.as_second(),
+            ends_at: session.ends_at.as_second(),
         }
     }
 }

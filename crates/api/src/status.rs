@@ -49,6 +49,7 @@ pub const fn status(code: Code) -> u16 {
         Code::UpstreamBadAnswer | Code::UpstreamRejected => 502,
         Code::AuditUnavailable
         | Code::Overloaded
+        | Code::RevocationsStale
         | Code::ShuttingDown
         | Code::StoreUnavailable
         | Code::UpstreamForbidden
@@ -106,6 +107,7 @@ pub const fn title(code: Code) -> &'static str {
         Code::PermissionDenied => "Permission denied",
         Code::ProfileNotAllowed => "Profile not allowed",
         Code::RateLimited => "Limit reached",
+        Code::RevocationsStale => "Revocations not known",
         Code::RevokedCredential => "Credential revoked",
         Code::SessionIdRequired => "Session id required",
         Code::SessionMismatch => "Another session's credential",
@@ -149,6 +151,9 @@ pub const fn remedy(code: Code) -> &'static str {
         Code::Internal => "A defect. Report it with the request id; the log has the cause.",
         Code::Overloaded => {
             "Callers come faster than this machine serves them. Add capacity or lower limits."
+        }
+        Code::RevocationsStale => {
+            "This replica has not heard of revocations for longer than it may. Look at its way to PostgreSQL; it serves again by itself."
         }
         Code::ShuttingDown => {
             "The server is draining. The load balancer should have stopped sending here."

@@ -8,6 +8,7 @@ mod database;
 mod profile;
 mod secret;
 mod server;
+mod store;
 mod upstream;
 
 use crate::document::Origins;
@@ -73,6 +74,7 @@ pub(crate) fn check(config: &Config, scope: Scope, findings: &mut Findings<'_>) 
     }
     server::check(&config.server, findings);
     database::check(&config.store, findings);
+    store::check(&config.store, findings);
     upstream::check(&config.upstream, findings);
     profile::check(&config.profiles, findings);
     access::check(config, findings);

@@ -35,6 +35,7 @@ pub(crate) fn resolve(config: &mut Config, base: &Path, scope: Scope, findings: 
         "server.install_key_file",
     );
     files.durable(&mut config.store);
+    files.shared(&mut config.store);
     config.server.data_dir = base.join(&config.server.data_dir);
     config.audit.dir = config.server.data_dir.join(&config.audit.dir);
     if let Some(archive) = config.audit.archive.as_mut()
@@ -102,6 +103,21 @@ impl Files<'_, '_> {
             let remedy = "Write an address into it, such as `postgres://user@host/database`";
             self.findings
                 .refuse(path, "holds no address of a store", remedy);
+        }
+    }
+
+    /// The address' form is judged here, since it was not in the tree.
+    fn shared(&mut self, store: &mut Store) {
+        let Some(text) = self.secret(store.shared_file.as_mut(), "store.shared_file") else {
+            return;
+        };
+        if !store.shared.is_embedded() {
+            return self.refuse_twice(true, "store", "shared");
+        }
+        let text = text.trim();
+        match crate::shape::format_fault("shared-store", text) {
+            Some((what, remedy)) => self.findings.refuse("store.shared_file", &what, &remedy),
+            None => store.shared = StoreAddress::new(text),
         }
     }
 

@@ -16,6 +16,12 @@ use crate::suggest;
 
 pub(crate) use subschema::{Kind, Subschema};
 
+/// What is wrong with a text of a format, and the remedy; for one that did not
+/// come from the tree.
+pub(crate) fn format_fault(format: &str, text: &str) -> Option<(String, String)> {
+    format::fault(format, text).map(|fault| (fault.what, fault.remedy))
+}
+
 /// Everything in the tree that the schema does not allow.
 pub(crate) fn check_shape(schema: &Json, root: &Node) -> Vec<Problem> {
     check(schema, root, true)

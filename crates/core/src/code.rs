@@ -98,6 +98,8 @@ pub enum Code {
     RefreshTooEarly,
     /// Another request is refreshing the grant.
     RefreshUnderWay,
+    /// The replica does not know the latest revocations.
+    RevocationsStale,
     /// The credential was revoked.
     RevokedCredential,
     /// The profile asks for a session id and none was given.
@@ -172,6 +174,7 @@ impl Code {
             Self::AuditUnavailable
                 | Self::Internal
                 | Self::Overloaded
+                | Self::RevocationsStale
                 | Self::ShuttingDown
                 | Self::StoreUnavailable
                 | Self::UpstreamBadAnswer
@@ -191,7 +194,11 @@ impl Code {
     pub const fn is_own_failure(self) -> bool {
         matches!(
             self,
-            Self::AuditUnavailable | Self::Overloaded | Self::ShuttingDown | Self::StoreUnavailable
+            Self::AuditUnavailable
+                | Self::Overloaded
+                | Self::RevocationsStale
+                | Self::ShuttingDown
+                | Self::StoreUnavailable
         )
     }
 
@@ -206,6 +213,7 @@ impl Code {
                 | Self::RateLimited
                 | Self::RefreshTooEarly
                 | Self::RefreshUnderWay
+                | Self::RevocationsStale
                 | Self::ShuttingDown
                 | Self::StoreUnavailable
                 | Self::TooManyGrants

@@ -95,6 +95,20 @@ impl KeyedHash {
         Self(bytes)
     }
 
+    /// Takes a stored hash back from its hexadecimal; none where it is none.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let digits = std::str::from_utf8(digits).ok()?;
+            *byte = u8::from_str_radix(digits, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// The hash's bytes, to be stored.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
@@ -133,6 +147,8 @@ mod tests {
         let value = b"same value";
         let hash = ours.hasher(Purpose::Audit).hash(value);
         assert_eq!(hash, ours.hasher(Purpose::Audit).hash(value));
+        assert_eq!(KeyedHash::from_hex(&hash.to_hex()), Some(hash));
+        assert_eq!(KeyedHash::from_hex("+1"), None);
         assert_ne!(hash, ours.hasher(Purpose::ApiKey).hash(value));
         assert_ne!(hash, theirs.hasher(Purpose::Audit).hash(value));
     }

@@ -5,6 +5,7 @@
 //! process, [`LiveSessions`], ends all that a revocation reaches.
 
 mod end;
+mod peers;
 mod registry;
 
 use std::{
@@ -21,7 +22,8 @@ use crate::{
 };
 
 pub use end::EndReason;
-pub use registry::{LiveFilter, LiveSessions};
+pub use peers::{LiveView, NoPeers, Obeyed, Order, Peers};
+pub use registry::{LiveFilter, LiveSessions, LiveWatch};
 
 /// What is known of a session when it begins.
 #[derive(Debug, Clone)]

@@ -152,6 +152,8 @@ pub trait Passes: Send + Sync {
     /// over any restart, exactly one gets [`Spent::First`].
     async fn spend(&self, grant: &GrantId) -> Result<Spent, StoreError>;
     /// Forgets passes whose time was over before a moment; how many they were.
+    /// A store whose passes go by themselves a while after their time does
+    /// nothing.
     async fn forget(&self, before: Timestamp) -> Result<usize, StoreError>;
 }
 

@@ -26,7 +26,9 @@ use crate::{
     secret::ClientSecret,
 };
 
-pub use crate::{concurrency::Leases, interview::Interviews, pass::Passes, usage::UsageLedger};
+pub use crate::{
+    concurrency::Leases, interview::Interviews, live::Peers, pass::Passes, usage::UsageLedger,
+};
 
 /// A future that owns what it needs.
 pub type OwnedFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -194,6 +196,12 @@ pub trait Revocations: Send + Sync {
     fn check(&self, question: &Question<'_>) -> Option<Hit>;
     /// A number that is another one after every change.
     fn epoch(&self) -> u64;
+    /// Whether what is known here is recent enough to go by. A store that is
+    /// the only one always is; one replica of several may have heard nothing
+    /// for too long, and then nobody may be let through on its word.
+    fn is_fresh(&self) -> bool {
+        true
+    }
     /// Puts a revocation in force, durably, before this returns. Where one of
     /// the same scope is in force it stays, and is given back.
     async fn add(&self, revocation: &Revocation) -> Result<Revocation, StoreError>;

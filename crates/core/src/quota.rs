@@ -47,6 +47,22 @@ impl Rate {
         self.period_micros().div_ceil(u64::from(self.count.max(1)))
     }
 
+    /// Microseconds a limit that is used up needs to be unused again.
+    #[must_use]
+    pub fn burst_micros(self) -> u64 {
+        let count = u64::from(self.count.max(1));
+        self.interval_micros().saturating_mul(count)
+    }
+
+    /// One of so many equal shares, rounded down and at least 1.
+    #[must_use]
+    pub fn share(self, shares: u32) -> Self {
+        Self {
+            count: (self.count / shares.max(1)).max(1),
+            ..self
+        }
+    }
+
     /// The period in microseconds.
     #[must_use]
     pub fn period_micros(self) -> u64 {
@@ -105,8 +121,7 @@ pub enum Decision {
 /// Decides one request. Times are microseconds of one monotonic clock.
 #[must_use]
 pub fn decide(tat: Option<u64>, now: u64, rate: Rate) -> Decision {
-    let interval = rate.interval_micros();
-    let burst = interval.saturating_mul(u64::from(rate.count.max(1)));
+    let (interval, burst) = (rate.interval_micros(), rate.burst_micros());
     let base = tat.unwrap_or(now).max(now);
     let next = base.saturating_add(interval);
     let earliest = next.saturating_sub(burst);
@@ -121,8 +136,7 @@ pub fn decide(tat: Option<u64>, now: u64, rate: Rate) -> Decision {
 /// Where a limit stands, given its TAT.
 #[must_use]
 pub fn state(name: &'static str, tat: u64, now: u64, rate: Rate) -> LimitState {
-    let interval = rate.interval_micros();
-    let burst = interval.saturating_mul(u64::from(rate.count.max(1)));
+    let (interval, burst) = (rate.interval_micros(), rate.burst_micros());
     let used = tat.saturating_sub(now);
     let remaining = burst.saturating_sub(used) / interval.max(1);
     LimitState {

@@ -31,6 +31,7 @@ pub(crate) mod reload_rules;
 pub(crate) mod replica;
 pub(crate) mod server;
 pub(crate) mod sessions;
+pub(crate) mod shared;
 pub(crate) mod tls;
 pub(crate) mod trail;
 pub(crate) mod upstream;

@@ -52,6 +52,19 @@ mod passes {
     hallpass_testkit::passes_contract!(fresh);
 }
 
+mod leases {
+    use std::sync::Arc;
+
+    use hallpass_core::concurrency::Leases;
+    use hallpass_store_memory::MemoryLeases;
+
+    async fn fresh() -> (Arc<dyn Leases>, ()) {
+        (Arc::new(MemoryLeases::default()), ())
+    }
+
+    hallpass_testkit::leases_contract!(fresh);
+}
+
 mod usage {
     use std::sync::Arc;
 

@@ -18,9 +18,11 @@ use prometheus_client::{
 };
 
 mod sessions;
+mod store;
 mod upstream;
 
 pub use sessions::SessionMetrics;
+pub use store::StoreMetrics;
 pub use upstream::{Breaker, UpstreamMetrics};
 
 /// Everything Hallpass counts.
@@ -38,6 +40,8 @@ pub struct Metrics {
     pub audit: AuditMetrics,
     /// Work in the background.
     pub tasks: TaskMetrics,
+    /// What replicas share.
+    pub store: StoreMetrics,
 }
 
 impl Metrics {
@@ -54,6 +58,7 @@ impl Metrics {
             upstream: UpstreamMetrics::register(&mut registry),
             audit: AuditMetrics::register(&mut registry),
             tasks: TaskMetrics::register(&mut registry),
+            store: StoreMetrics::register(&mut registry),
             registry,
         }
     }

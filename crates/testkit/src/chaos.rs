@@ -11,8 +11,9 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::{JoinHandle, JoinSet},
     time::sleep,
 };
@@ -45,7 +46,11 @@ pub struct ChaosProxy {
     chaos: Arc<Mutex<Chaos>>,
     connections: Arc<Mutex<JoinSet<()>>>,
     accepting: JoinHandle<()>,
+    held: Held,
 }
+
+/// Whether bytes stand still.
+type Held = watch::Sender<bool>;
 
 impl ChaosProxy {
     /// Starts a proxy before a server.
@@ -54,12 +59,14 @@ impl ChaosProxy {
         let address = socket.local_addr().unwrap();
         let chaos = Arc::new(Mutex::new(Chaos::None));
         let connections = Arc::<Mutex<JoinSet<()>>>::default();
+        let held = Held::new(false);
+        let holding = held.clone();
         let (now, open) = (Arc::clone(&chaos), Arc::clone(&connections));
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
                 let chaos = now.lock().unwrap().clone();
                 let mut open = open.lock().unwrap();
-                open.spawn(serve(stream, server, chaos));
+                open.spawn(serve(stream, server, chaos, holding.subscribe()));
                 while open.try_join_next().is_some() {}
             }
         });
@@ -68,6 +75,7 @@ impl ChaosProxy {
             chaos,
             connections,
             accepting,
+            held,
         }
     }
 
@@ -85,6 +93,12 @@ impl ChaosProxy {
 }
 
 impl ChaosProxy {
+    /// Stalls all connections, those that are open too, or lets them go on: as
+    /// when a network takes no packets any more and nobody is told.
+    pub fn stall(&self, stalled: bool) {
+        self.held.send_replace(stalled);
+    }
+
     /// Connections that neither side has ended.
     ///
     /// # Panics
@@ -112,7 +126,12 @@ impl Drop for ChaosProxy {
     }
 }
 
-async fn serve(mut client: TcpStream, server: SocketAddr, chaos: Chaos) {
+async fn serve(
+    mut client: TcpStream,
+    server: SocketAddr,
+    chaos: Chaos,
+    held: watch::Receiver<bool>,
+) {
     match chaos {
         Chaos::ResetAtOnce => reset(&client),
         Chaos::Silence => {
@@ -132,7 +151,13 @@ async fn serve(mut client: TcpStream, server: SocketAddr, chaos: Chaos) {
             let Ok(mut server) = TcpStream::connect(server).await else {
                 return;
             };
-            let _ = copy_bidirectional(&mut client, &mut server).await;
+            let (from_client, to_client) = client.split();
+            let (from_server, to_server) = server.split();
+            // One way may end before the other.
+            tokio::join!(
+                pass_on(from_client, to_server, held.clone()),
+                pass_on(from_server, to_client, held),
+            );
         }
         Chaos::ResetAfterHead => {
             if let Some(answer) = answer_of(&mut client, server).await {
@@ -157,6 +182,23 @@ async fn serve(mut client: TcpStream, server: SocketAddr, chaos: Chaos) {
             }
         }
     }
+}
+
+async fn pass_on(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut held: watch::Receiver<bool>,
+) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if held.wait_for(|held| !held).await.is_err() {
+            return;
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown().await;
 }
 
 async fn reset_after(mut client: TcpStream, bytes: &[u8]) {

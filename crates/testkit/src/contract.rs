@@ -4,6 +4,7 @@ pub mod calls;
 pub mod grants;
 pub mod interviews;
 pub mod keys;
+pub mod leases;
 pub mod passes;
 pub mod quotas;
 pub mod revocations;

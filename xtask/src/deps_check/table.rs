@@ -100,6 +100,12 @@ pub(super) const ROWS: &[Row] = &[
         why: "an adapter sees the core and no other adapter",
     },
     Row {
+        package: "hallpass-store-redis",
+        may_use: CORE,
+        tests_may_use: &["hallpass-testkit", "hallpass-store-memory"],
+        why: "an adapter sees the core and no other adapter; its tests hold it against the one in memory",
+    },
+    Row {
         package: "hallpass-http",
         may_use: &[
             "hallpass-core",
@@ -132,6 +138,7 @@ pub(super) const ROWS: &[Row] = &[
             "hallpass-sim",
             "hallpass-store-memory",
             "hallpass-store-postgres",
+            "hallpass-store-redis",
             "hallpass-store-sqlite",
             "hallpass-telemetry",
             "hallpass-upstream",

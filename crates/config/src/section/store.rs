@@ -21,6 +21,19 @@ pub struct Store {
     /// Quotas, leases and nonces: `memory` or a `redis://` address.
     #[schemars(with = "String", extend("format" = "shared-store"))]
     pub shared: StoreAddress,
+    /// A file with the address of `shared`, for one that holds a password.
+    pub shared_file: Option<PathBuf>,
+    /// How many replicas run. While Redis is away each goes by its share of every
+    /// limit; wrong keys and tokens are always counted by share.
+    #[schemars(range(min = 1, max = 1000))]
+    pub replicas: u32,
+    /// How long Redis may take to answer one command, in milliseconds.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub shared_timeout_ms: u64,
+    /// How old a replica's knowledge of revocations may be, in seconds, before it
+    /// lets nobody through.
+    #[schemars(range(min = 1, max = 300))]
+    pub revocations_stale_seconds: u64,
 }
 
 impl Default for Store {
@@ -30,6 +43,10 @@ impl Default for Store {
             durable_file: None,
             postgres: Postgres::default(),
             shared: StoreAddress::new("memory"),
+            shared_file: None,
+            replicas: 1,
+            shared_timeout_ms: 100,
+            revocations_stale_seconds: 10,
         }
     }
 }

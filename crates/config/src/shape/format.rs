@@ -28,7 +28,7 @@ pub(super) fn fault(format: &str, text: &str) -> Option<Fault> {
             &["postgres", "postgresql"],
             "postgres://user@host/database",
         ),
-        "shared-store" => store(text, "memory", &["redis", "rediss"], "redis://user@host/0"),
+        "shared-store" => shared_store(text),
         _ => None,
     }
 }
@@ -132,6 +132,44 @@ fn replica_name(text: &str) -> Option<Fault> {
         "not a replica's name",
         "Write 1 to 64 letters, digits, dots, hyphens and underscores",
     )
+}
+
+/// One server, a set under Sentinels, or a cluster, of which the latter two
+/// name several hosts.
+fn shared_store(text: &str) -> Option<Fault> {
+    const SEVERAL: [&str; 4] = [
+        "redis+sentinel",
+        "rediss+sentinel",
+        "redis+cluster",
+        "rediss+cluster",
+    ];
+    let single = store(text, "memory", &["redis", "rediss"], "redis://user@host/0");
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return single;
+    };
+    if !SEVERAL.contains(&scheme) || text.contains(MASK) {
+        return single;
+    }
+    let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let hosts = hosts.rsplit_once('@').map_or(hosts, |(_, hosts)| hosts);
+    let is_host = |host: &str| !host.is_empty() && Url::parse(&format!("redis://{host}")).is_ok();
+    if !hosts.split(',').all(is_host) {
+        return bad(
+            "a host is missing or none",
+            "Write hosts and ports, parted by commas, such as `redis+cluster://a:6379,b:6379`",
+        );
+    }
+    match (scheme.ends_with("sentinel"), path) {
+        (true, "") => bad(
+            "it does not say which primary the Sentinels are asked for",
+            "Write its name after the hosts, such as `redis+sentinel://a:26379,b:26379/main`",
+        ),
+        (false, path) if !path.is_empty() => bad(
+            "a cluster has no databases",
+            "Remove what follows the hosts",
+        ),
+        _ => None,
+    }
 }
 
 /// The text may hold a password, so nothing of it is repeated.

@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use super::{EndReason, LiveSession};
+use super::{EndReason, LiveSession, Order};
 use crate::{
     grant::Grant,
     ids::{LiveId, ProfileName, SessionId, Subject},
@@ -24,7 +25,7 @@ pub struct LiveFilter {
 }
 
 impl LiveFilter {
-    fn takes(&self, grant: &Grant) -> bool {
+    pub(super) fn takes(&self, grant: &Grant) -> bool {
         let subject = self.subject.as_ref();
         let profile = self.profile.as_ref();
         subject.is_none_or(|subject| grant.subject == *subject)
@@ -33,9 +34,28 @@ impl LiveFilter {
     }
 }
 
+/// Is told which sessions began, changed or are over here.
+///
+/// It is called where a session stands, so it must not wait.
+pub trait LiveWatch: Send + Sync {
+    /// Something about the session of this id is another than before.
+    fn changed(&self, id: &LiveId);
+}
+
 /// Every live session there is here, and the way to end them.
-#[derive(Debug, Default)]
-pub struct LiveSessions(Mutex<Table>);
+#[derive(Default)]
+pub struct LiveSessions {
+    table: Mutex<Table>,
+    watch: OnceLock<Arc<dyn LiveWatch>>,
+}
+
+impl fmt::Debug for LiveSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSessions")
+            .field("count", &self.count())
+            .finish_non_exhaustive()
+    }
+}
 
 #[derive(Debug, Default)]
 struct Table {
@@ -50,13 +70,56 @@ impl LiveSessions {
         if table.draining {
             return false;
         }
-        table.by_id.insert(session.id().clone(), session);
+        let id = session.id().clone();
+        table.by_id.insert(id.clone(), session);
+        drop(table);
+        self.changed(&id);
         true
     }
 
     /// Takes a session out that is over.
     pub fn leave(&self, id: &LiveId) {
         self.table().by_id.remove(id);
+        self.changed(id);
+    }
+
+    /// Has someone told of every change from now on; the first one stays.
+    pub fn watched_by(&self, watch: Arc<dyn LiveWatch>) {
+        let _ = self.watch.set(watch);
+    }
+
+    /// Says that a session is another than before.
+    pub fn changed(&self, id: &LiveId) {
+        if let Some(watch) = self.watch.get() {
+            watch.changed(id);
+        }
+    }
+
+    /// The session of its own id.
+    #[must_use]
+    pub fn get(&self, id: &LiveId) -> Option<Arc<LiveSession>> {
+        self.table().by_id.get(id).cloned()
+    }
+
+    /// The ids of all there are.
+    #[must_use]
+    pub fn ids(&self) -> Vec<LiveId> {
+        self.table().by_id.keys().cloned().collect()
+    }
+
+    /// Does what another replica asks; false where the session is not here.
+    pub fn obey(&self, id: &LiveId, order: Order) -> bool {
+        let Some(session) = self.get(id) else {
+            return false;
+        };
+        match order {
+            Order::End(reason) => drop(session.end(reason)),
+            Order::Renew(at) => {
+                session.renew(at);
+                self.changed(id);
+            }
+        }
+        true
     }
 
     /// How many there are.
@@ -120,7 +183,7 @@ impl LiveSessions {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

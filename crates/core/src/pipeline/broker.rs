@@ -139,6 +139,9 @@ impl Broker {
         request: Arc<RequestFacts>,
         presented: &Presented<'_>,
     ) -> Result<Authenticated<'_>, Refusal> {
+        if let Some(refusal) = self.stale() {
+            return Err(self.refuse(request, Action::Authenticate, refusal).await);
+        }
         let epoch = self.parts.revocations.epoch();
         let mut owed = Owed::new(self, request.clone());
         match self.parts.authenticator.authenticate(presented).await {

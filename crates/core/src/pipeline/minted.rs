@@ -75,6 +75,7 @@ impl<'b> Minted<'b> {
     async fn revoked_meanwhile(&self, grant: &Grant) -> Option<Refusal> {
         let Self { slip, terms, .. } = self;
         let over = self.taken.interview_over(&slip.broker.parts, terms).await;
+        let over = over.or_else(|| slip.broker.stale());
         if over.is_some() || slip.broker.parts.revocations.epoch() == slip.epoch {
             return over;
         }

@@ -81,6 +81,9 @@ impl Broker {
         pass: &Pass,
         ask: &PassUse<'_>,
     ) -> Result<Opened, Refusal> {
+        if let Some(refusal) = self.stale() {
+            return Err(refusal);
+        }
         let checked = self.check_pass(request, pass, ask).await?;
         let now = self.parts.clock.now();
         self.within_budget(&checked.role, &checked.grant.subject, now)?;

@@ -1,6 +1,6 @@
 //! Revocations on the way of a request.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::broker::Broker;
 use crate::{
@@ -15,7 +15,19 @@ use crate::{
     revocation::{Hit, Question, ScopeKind},
 };
 
+/// How soon whoever met a replica that is behind may look again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Broker {
+    /// The refusal of everyone while the latest revocations may not be known.
+    pub(super) fn stale(&self) -> Option<Refusal> {
+        if self.parts.revocations.is_fresh() {
+            return None;
+        }
+        let text = "This replica does not know the latest revocations, so it lets nobody through. Try again: another may answer.";
+        Some(Refusal::new(Code::RevocationsStale, text).retry_after(LOOK_AGAIN))
+    }
+
     /// The revocation a caller stands under.
     ///
     /// Who may lift revocations is not stopped by one of everything, or nobody

@@ -8,7 +8,7 @@ use crate::{
     live::LiveSessions,
     pass::{PASS_RANDOM_BYTES, Pass, PassRecord},
     policy::Terms,
-    ports::{Ids, Leases, Passes, UsageLedger},
+    ports::{Ids, Leases, Passes, Peers, UsageLedger},
     profile::{SessionConfig, SessionKind},
 };
 
@@ -16,6 +16,8 @@ use crate::{
 pub struct SessionParts {
     /// The sessions that are live in this process.
     pub live: Arc<LiveSessions>,
+    /// The sessions that are live in other replicas.
+    pub peers: Arc<dyn Peers>,
     /// Keeps passes.
     pub passes: Arc<dyn Passes>,
     /// Counts the live sessions of each caller.

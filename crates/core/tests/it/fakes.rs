@@ -126,6 +126,7 @@ impl World {
             minter: minter.clone(),
             sessions: SessionParts {
                 live: Arc::default(),
+                peers: Arc::new(hallpass_core::live::NoPeers),
                 passes: Arc::new(FakePasses::default()),
                 leases: Arc::new(FakeLeases),
                 usage: Arc::new(FakeUsage::default()),

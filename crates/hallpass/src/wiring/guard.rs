@@ -21,7 +21,7 @@ const BAD_CREDENTIALS: u32 = 60;
 pub(crate) fn watch(config: &Config, broker: Arc<Broker>, tasks: &Tasks) -> Arc<FrontGuard> {
     let cookies = config.auth.session_cookie.iter();
     let cookies = cookies.map(|cookie| cookie.cookie_name().to_owned());
-    let guard = FrontGuard::new(front_limits(&config.limits));
+    let guard = FrontGuard::new(front_limits(&config.limits, config.store.replicas));
     let guard = Arc::new(guard.with_session_cookies(cookies.collect()));
     let watched = guard.clone();
     tasks.spawn("front-guard", |stop| async move {
@@ -36,7 +36,11 @@ pub(crate) fn watch(config: &Config, broker: Arc<Broker>, tasks: &Tasks) -> Arc<
     guard
 }
 
-fn front_limits(limits: &section::Limits) -> FrontLimits {
+/// Requests are each machine's own; guesses are all replicas'. These are
+/// counted by each alone, by its share of the limit: so no store has to be asked
+/// for them, and none that is away lets anyone guess more.
+fn front_limits(limits: &section::Limits, replicas: u32) -> FrontLimits {
+    let share = |count: u32| (count / replicas.max(1)).max(1);
     let (requests, failures) = (
         limits.per_address_per_minute,
         limits.bad_credentials_per_minute,
@@ -44,8 +48,8 @@ fn front_limits(limits: &section::Limits) -> FrontLimits {
     FrontLimits {
         per_address_per_minute: requests.unwrap_or(PER_ADDRESS),
         spare_loopback: requests.is_none(),
-        bad_keys_per_minute: limits.bad_keys_per_minute,
-        bad_credentials_per_minute: failures.unwrap_or(BAD_CREDENTIALS),
+        bad_keys_per_minute: share(limits.bad_keys_per_minute),
+        bad_credentials_per_minute: share(failures.unwrap_or(BAD_CREDENTIALS)),
         spare_loopback_credentials: failures.is_none(),
     }
 }

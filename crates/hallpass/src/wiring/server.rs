@@ -11,7 +11,6 @@ use hallpass_core::{
     ports::{AuditLog, Clock},
 };
 use hallpass_http::{App, AppParts, Capacity, Origins, serve::tls::TlsReloader};
-use hallpass_store_memory::{MemoryLeases, MemoryQuotas};
 use hallpass_telemetry::{LogFormat, LogGuard, LogSettings, Metrics};
 
 use tokio_util::sync::CancellationToken;
@@ -30,7 +29,9 @@ use super::{
     observed::{self, ObservedMinter, PoolTold},
     policy, relay,
     reload::{Again, Reloader},
-    sessions, trail, upstream,
+    sessions,
+    shared::{self, Shared},
+    trail, upstream,
 };
 use crate::cli::Stop;
 
@@ -92,7 +93,6 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let metrics = Arc::new(Metrics::new(VERSION));
         let rules = Arc::new(policy::policy(config)?);
-        refuse_unserved_stores(config)?;
 
         let install_key = install::open_key(&config.server)?;
         let (trail, recovery) = trail::open(config, metrics.clone())?;
@@ -132,7 +132,10 @@ impl Server {
         );
         let keys = durable.keys.clone();
         let chain = authentication::chain(config, clock.clone(), keys, key_hasher, &tasks).await?;
-        let leases = MemoryLeases::with(durable.held.clone());
+        let told = shared::told(&metrics, trail.clone(), &clock);
+        let held = durable.held.clone();
+        let shared = Shared::open(config, held, told.clone(), &tasks).await?;
+        let revocations = shared.follow(config, &durable, &told, &tasks);
 
         let alarm = alarm(config, &metrics, &trail, &clock);
         tasks.spawn("alarm", |stop| alarm.clone().watch(stop));
@@ -151,19 +154,16 @@ impl Server {
             alarm: alarm.clone(),
         });
 
-        let sessions = sessions::parts(config, &durable, &install_key, &tasks);
-        if let Some(fleet) = &durable.fleet {
-            following::revocations(&fleet.feed, &sessions.live, &metrics, &tasks);
-        }
+        let sessions = sessions::parts(config, &durable, &install_key, &shared, &tasks);
         let broker = Arc::new(Broker::new(Parts {
             authenticator: chain,
             policy: rules,
             audit: trail.clone(),
-            quotas: Arc::new(MemoryQuotas::default()),
-            leases: Arc::new(leases),
+            quotas: shared.quotas,
+            leases: shared.grants,
             interviews: durable.interviews.clone(),
             grants: durable.grants.clone(),
-            revocations: durable.revocations.clone(),
+            revocations,
             minter,
             sessions,
             clock: clock.clone(),
@@ -360,13 +360,4 @@ fn origins(config: &Config, extras: &Extras) -> Result<Origins, Stop> {
         config.server.allowed_origins.iter().map(String::as_str),
         own,
     )?)
-}
-
-fn refuse_unserved_stores(config: &Config) -> Result<(), Stop> {
-    if config.store.shared.is_embedded() {
-        return Ok(());
-    }
-    Err(Stop::usage(
-        "this version counts limits in memory only. Set store.shared = \"memory\".",
-    ))
 }

@@ -9,9 +9,8 @@ use hallpass_core::{
     pipeline::SessionParts,
     usage::{UsageLedger, day_of},
 };
-use hallpass_store_memory::MemoryLeases;
 
-use super::{clock::now, durable::Durable, lifecycle::Tasks};
+use super::{clock::now, durable::Durable, lifecycle::Tasks, shared::Shared};
 
 /// How often what is over is forgotten.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -24,9 +23,11 @@ pub(crate) fn parts(
     config: &Config,
     durable: &Durable,
     install_key: &InstallKey,
+    shared: &Shared,
     tasks: &Tasks,
 ) -> SessionParts {
-    let (passes, usage) = (durable.passes.clone(), durable.usage.clone());
+    let passes = shared.passes.as_ref().unwrap_or(&durable.passes).clone();
+    let usage = durable.usage.clone();
     let (swept, ledger) = (passes.clone(), usage.clone());
     let days = config.grants.retention_days;
     tasks.spawn("session-sweep", move |stop| async move {
@@ -39,10 +40,10 @@ pub(crate) fn parts(
         }
     });
     SessionParts {
-        live: Arc::default(),
+        live: shared.live.clone(),
+        peers: shared.peers.clone(),
         passes,
-        // Sessions end with the process that carries them, and so do these.
-        leases: Arc::new(MemoryLeases::default()),
+        leases: shared.sessions.clone(),
         usage,
         pass_hasher: install_key.hasher(Purpose::Pass),
         base_url: base_url(config),

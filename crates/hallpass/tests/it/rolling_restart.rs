@@ -1,8 +1,6 @@
 //! Two servers behind a load balancer, restarted in turn under load.
 
 use std::{
-    path::Path,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use reqwest::Client;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Process, Serve, Sim, Site, Stream, client, post, process::clean, random_hex, send, sim,
-    try_send,
+    Serve, Sim, Site, Stream,
+    balancer::{balancer, until_it_answers},
+    client, post, random_hex, send, sim, try_send,
 };
 
 /// Callers who ask again as soon as they were answered.
@@ -64,74 +62,6 @@ impl Node {
     }
 }
 
-/// nginx before both, with kept connections and no check of their health.
-fn balancer(folder: &Path, nodes: &[Node]) -> (Process, String) {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap().to_string();
-    drop(socket);
-    let servers = nodes.iter().map(|node| &node.serve.public);
-    let servers: String = servers
-        .map(|server| format!("server {server} max_fails=0;\n"))
-        .collect();
-    let user = if rustix::process::geteuid().is_root() {
-        "user root;"
-    } else {
-        ""
-    };
-    let at = folder.display();
-    let text = format!(
-        "{user}
-daemon off;
-worker_processes 1;
-pid {at}/nginx.pid;
-error_log {at}/error.log;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {at}/body;
-    proxy_temp_path {at}/proxy;
-    fastcgi_temp_path {at}/fastcgi;
-    uwsgi_temp_path {at}/uwsgi;
-    scgi_temp_path {at}/scgi;
-    upstream hallpass {{
-        {servers}
-        keepalive 16;
-    }}
-    server {{
-        listen {address};
-        location / {{
-            proxy_pass http://hallpass;
-            proxy_http_version 1.1;
-            proxy_set_header Connection \"\";
-        }}
-    }}
-}}
-"
-    );
-    let file = folder.join("nginx.conf");
-    std::fs::write(&file, text).unwrap();
-    let mut command = clean(Command::new(nginx()));
-    command.arg("-p").arg(folder).arg("-c").arg(file);
-    (Process::start(command), format!("http://{address}"))
-}
-
-/// Debian keeps it where only root's search path looks.
-fn nginx() -> &'static str {
-    let found = Command::new("nginx").arg("-v").output().is_ok();
-    if found { "nginx" } else { "/usr/sbin/nginx" }
-}
-
-async fn until_it_answers(client: &Client, url: &str) {
-    while !client
-        .get(format!("{url}/livez"))
-        .send()
-        .await
-        .is_ok_and(|answer| answer.status() == 200)
-    {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_two_servers_are_restarted_in_turn() {
     let key = format!("sk-{}", random_hex(16));
@@ -142,8 +72,9 @@ async fn no_request_fails_while_two_servers_are_restarted_in_turn() {
     let bearer = sites[0].token("user-1", 600);
     let mut nodes = sites.map(Node::start);
     let folder = tempfile::tempdir().unwrap();
-    let (_nginx, url) = balancer(folder.path(), &nodes);
-    until_it_answers(&client(), &url).await;
+    let servers: Vec<String> = nodes.iter().map(|node| node.serve.public.clone()).collect();
+    let (_nginx, url) = balancer(folder.path(), &servers);
+    until_it_answers(&url).await;
     let slow = json!({ "route": "client_secrets", "kind": "delay", "delay_ms": 30 });
     sim::fault(&client(), &sim.url, slow).await;
 

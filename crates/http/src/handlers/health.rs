@@ -35,7 +35,7 @@ pub(crate) async fn livez() -> Response {
     tag = "health",
     responses(
         (status = 200, description = "It can", body = Probe),
-        (status = 503, description = "The trail can't be written, or the server is stopping", body = Probe),
+        (status = 503, description = "The trail can't be written, the latest revocations are not known, or the server is stopping", body = Probe),
     ),
 )]
 pub(crate) async fn readyz(State(app): State<App>) -> Response {
@@ -51,6 +51,9 @@ fn readiness(app: &App) -> &'static str {
     }
     if !app.broker().audit().writable() {
         return "audit trail unwritable";
+    }
+    if !app.broker().revocations().is_fresh() {
+        return "revocations not known";
     }
     "ok"
 }

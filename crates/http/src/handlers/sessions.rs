@@ -53,7 +53,8 @@ impl SessionQuery {
 
 /// List live sessions
 ///
-/// The relayed WebSockets and brokered calls of this process, newest first.
+/// The relayed WebSockets and brokered calls of all replicas, newest first.
+/// What a session of another replica used so far is told as of a few seconds ago.
 #[utoipa::path(
     get,
     path = "/api/admin/sessions",
@@ -66,7 +67,7 @@ impl SessionQuery {
         (status = 401, description = "No good credential", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
+        (status = 503, description = "The trail is away, or other replicas are", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
@@ -93,10 +94,13 @@ async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
             .refuse(Refusal::new(Code::UnknownMember, text))
             .await);
     };
-    let sessions = app.broker().sessions().live.list(&filter);
+    let sessions = match app.broker().live_sessions(&filter).await {
+        Ok(sessions) => sessions,
+        Err(refusal) => return Err(asked.slip.refuse(refusal).await),
+    };
     let facts = vec![("count", sessions.len().to_string())];
     asked.slip.done(facts).await?;
-    let data = sessions.iter().map(|session| (&**session).into()).collect();
+    let data = sessions.iter().map(Into::into).collect();
     Ok(good(StatusCode::OK, &SessionList { data }))
 }
 
@@ -113,7 +117,7 @@ async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such live session", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
+        (status = 503, description = "The trail is away, or other replicas are", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
@@ -132,13 +136,13 @@ pub(crate) async fn show_session(
 }
 
 async fn show_known(app: &App, asked: Asked<'_>, id: &str) -> Result<Response, Refusal> {
-    let Some(session) = app.broker().sessions().live.find(id) else {
-        let none = Refusal::new(Code::NotFound, "There is no such live session.");
-        return Err(asked.slip.refuse(none).await);
+    let session = match app.broker().live_session(id).await {
+        Ok(session) => session,
+        Err(refusal) => return Err(asked.slip.refuse(refusal).await),
     };
-    let facts = vec![("session", session.id().to_string())];
+    let facts = vec![("session", session.id.to_string())];
     asked.slip.done(facts).await?;
-    Ok(good(StatusCode::OK, &SessionAnswer::from(&*session)))
+    Ok(good(StatusCode::OK, &SessionAnswer::from(&session)))
 }
 
 /// End a live session
@@ -159,7 +163,7 @@ async fn show_known(app: &App, asked: Asked<'_>, id: &str) -> Result<Response, R
         (status = 403, description = "Not allowed", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 404, description = "No such live session", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
+        (status = 503, description = "The trail is away, or other replicas are", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = [])),
 )]
@@ -180,7 +184,7 @@ pub(crate) async fn end_session(
 async fn end_known(asked: Asked<'_>, id: &str) -> Result<Response, Refusal> {
     let (slip, reason) = asked.read(|body| read_revoke(body)).await?;
     let session = slip.end_session(id, reason).await?;
-    Ok(good(StatusCode::OK, &SessionAnswer::from(&*session)))
+    Ok(good(StatusCode::OK, &SessionAnswer::from(&session)))
 }
 
 /// Renew the lease of a live session
@@ -200,7 +204,7 @@ async fn end_known(asked: Asked<'_>, id: &str) -> Result<Response, Refusal> {
         (status = 404, description = "No such live session, or another caller's", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 409, description = "The session has no lease, or is over", body = Problem<'static>, content_type = "application/problem+json"),
         (status = 500, description = "A defect of the server", body = Problem<'static>, content_type = "application/problem+json"),
-        (status = 503, description = "The trail is away", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
+        (status = 503, description = "The trail is away, or other replicas are", body = Problem<'static>, content_type = "application/problem+json", headers(("retry-after" = u64, description = "Seconds to wait"))),
     ),
     security(("api_key" = []), ("jwt" = []), ("session_cookie" = [])),
 )]

@@ -24,6 +24,17 @@ macro_rules! passes_contract {
             what_is_over_is_forgotten,
         );
     };
+    // A store whose passes end by themselves forgets none on request.
+    ($fresh:path, ends_by_itself) => {
+        $crate::checks!(
+            passes,
+            $fresh,
+            a_kept_pass_is_found_as_it_was,
+            a_pass_is_spent_once,
+            an_unknown_pass_is_no_pass,
+            many_at_once_spend_it_once,
+        );
+    };
 }
 
 fn at(second: i64) -> Timestamp {

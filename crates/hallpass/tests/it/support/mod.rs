@@ -1,5 +1,6 @@
 //! The real binary, started and watched as an operator would.
 
+pub(crate) mod balancer;
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod dev;

@@ -1,0 +1,129 @@
+//! What one replica does holds at all.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{LIMIT, Place, REPLICAS, STALE, until};
+use crate::support::{client, post, send, sim, try_send};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_are_the_sums_and_a_replica_that_dies_takes_nothing_with_it() {
+    let mut place = Place::start().await;
+    let bearer = place.sites[0].token("user-1", 600);
+    let url = format!("{}/api/generate-client-secret", place.url);
+    let client = client();
+    let mut minted = 0;
+    for _ in 0..LIMIT / 2 {
+        minted += usize::from(send(post(&client, &url, &bearer, &json!({}))).await.status == 201);
+    }
+    place.kill(1);
+    for _ in 0..LIMIT {
+        // The one that died is asked now and then, and the next in its place.
+        let answer = try_send(post(&client, &url, &bearer, &json!({}))).await.unwrap();
+        assert!(matches!(answer.status, 201 | 429), "{}", answer.text);
+        minted += usize::from(answer.status == 201);
+    }
+    assert_eq!(minted, LIMIT);
+    place.start_again(1);
+    for replica in 0..REPLICAS {
+        let answer = place.mint(replica, &bearer, &json!({})).await;
+        assert_eq!(answer.status, 429, "also one that has just started");
+    }
+    assert_eq!(sim::log(&client, &place.sim.url).await.len(), LIMIT);
+    let recorded = place.sites.iter().map(|site| {
+        let records = site.trail().records();
+        let minted = records.iter();
+        minted
+            .filter(|it| it.action() == "grant.create" && it.outcome() == "success")
+            .count()
+    });
+    assert_eq!(recorded.sum::<usize>(), LIMIT, "each in one trail");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_made_here_is_refreshed_there_and_ended_by_a_third() {
+    let place = Place::start().await;
+    let bearer = place.sites[0].token("user-1", 600);
+    let shortest = json!({ "expires_after": { "anchor": "created_at", "seconds": 10 } });
+    let first = place.mint(0, &bearer, &shortest).await.json();
+    let path = |grant: &serde_json::Value, what: &str| {
+        format!("/api/client-secrets/{}/{what}", grant["id"].as_str().unwrap())
+    };
+    let early = place.ask(1, &path(&first, "refresh"), &bearer, &json!({})).await;
+    assert_eq!((early.status, &*early.code()), (409, "refresh_too_early"));
+    let wait: u64 = early.header("retry-after").parse().unwrap();
+    tokio::time::sleep(Duration::from_secs(wait)).await;
+    let next = place.ask(1, &path(&first, "refresh"), &bearer, &shortest).await;
+    assert_eq!(next.status, 201, "{}", next.text);
+    let next = next.json();
+    assert_eq!(next["lineage"], first["lineage"]);
+    let again = place.ask(2, &path(&first, "refresh"), &bearer, &json!({})).await;
+    assert_eq!((again.status, &*again.code()), (409, "grant_superseded"));
+
+    let id = next["id"].as_str().unwrap();
+    let revoked = place.admin_post(2, &format!("/api/admin/grants/{id}/revoke"), &json!({})).await;
+    assert_eq!(revoked.json()["state"], "revoked");
+    until("it is revoked at the first", async || {
+        let answer = place.ask(0, &path(&next, "refresh"), &bearer, &json!({})).await;
+        answer.code() == "grant_revoked"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_at_one_stops_and_closes_at_all_within_its_bound() {
+    let place = Place::start().await;
+    let bearer = place.sites[0].token("user-1", 600);
+    for replica in 0..REPLICAS {
+        assert_eq!(place.mint(replica, &bearer, &json!({})).await.status, 201);
+    }
+    let pass = place.pass(0).await;
+    let mut socket = place.connect(1, &pass).await;
+    assert_eq!(socket.next().await.as_deref(), Ok("session.created"));
+
+    place.revoke(0, "subject", "user-1").await;
+    for replica in 0..REPLICAS {
+        let took = until("it is refused", async || {
+            place.mint(replica, &bearer, &json!({})).await.code() == "access_revoked"
+        })
+        .await;
+        assert!(took < Duration::from_secs(STALE), "replica {replica}: {took:?}");
+    }
+    place.revoke(2, "grant", pass["id"].as_str().unwrap()).await;
+    let closed = tokio::time::timeout(Duration::from_secs(STALE), socket.closed()).await;
+    assert_eq!(closed.expect("within its bound"), Some(1008));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_is_used_elsewhere_once_and_its_session_is_seen_renewed_and_ended_by_any() {
+    let place = Place::start().await;
+    let pass = place.pass(0).await;
+    let mut socket = place.connect(1, &pass).await;
+    assert_eq!(socket.next().await.as_deref(), Ok("session.created"));
+    let mut second = place.connect(2, &pass).await;
+    assert_eq!(second.closed().await, Some(1008), "used before");
+
+    let seen = async |replica: usize| {
+        let list = place.admin(replica, "/api/admin/sessions").await;
+        list["data"].as_array().cloned().unwrap_or_default()
+    };
+    for replica in 0..REPLICAS {
+        until("it is seen", async || seen(replica).await.len() == 1).await;
+    }
+    let session = seen(2).await[0].clone();
+    assert_eq!(session["grant"], pass["id"]);
+    let id = session["id"].as_str().unwrap();
+    let renewed = place.ask(0, &format!("/api/sessions/{id}/renew"), &place.caller, &json!({})).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text);
+    assert!(renewed.json()["lease_until"].as_i64() >= session["lease_until"].as_i64());
+
+    let ended = place.admin_post(2, &format!("/api/admin/sessions/{id}/end"), &json!({})).await;
+    assert_eq!(ended.status, 200, "{}", ended.text);
+    assert_eq!(ended.json()["end_reason"], "operator");
+    assert_eq!(socket.closed().await, Some(1008));
+    for replica in 0..REPLICAS {
+        until("it is gone", async || seen(replica).await.is_empty()).await;
+    }
+    socket.0.close(None).await.ok();
+}
