@@ -12,6 +12,7 @@ mod fuzz;
 mod generated;
 mod lint;
 mod prepare;
+mod replicas;
 mod run;
 mod scan_corpus;
 mod test;
@@ -49,6 +50,8 @@ enum Task {
     Bench(bench::Args),
     /// Kill a server again and again under load; what it answered must hold
     Crash(crash::Args),
+    /// Run three replicas with PostgreSQL, Redis and nginx; with `--chaos`, break them
+    Replicas(replicas::Args),
     /// Fuzz one parser, or each, for some minutes on nightly
     Fuzz(fuzz::Args),
     /// Build for release and run for minutes with a fault every few seconds
@@ -75,6 +78,7 @@ fn perform(task: Task) -> Result<()> {
         Task::ScanCorpus => scan_corpus::scan_corpus(),
         Task::Bench(args) => bench::bench(&args),
         Task::Crash(args) => crash::crash(&args),
+        Task::Replicas(args) => replicas::replicas(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Soak(args) => bench::soak(args),
     }
