@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | rates | `hp1:{c:<subject>}:q:…`, `hp1:{p:<profile>}:q:…`, `hp1:{g}:q:…` | when unused again |
 //! | places of callers | `hp1:{c:<subject>}:grants`, `…:live` | with the last place |
-//! | passes | `hp1:{w:<grant>}:pass` | a day after the pass |
+//! | passes | `hp1:{w:<grant>}:pass` | an hour after the pass |
 //! | live sessions of a replica | `hp1:{r:<replica>}:live`, `…:orders` | half a minute after its replica |
 //! | which replicas there are | `hp1:{feed}:replicas` | half a minute after the last |
 //! | revocations | `hp1:{feed}:revocations` | an hour after the last |

@@ -21,8 +21,9 @@ static KEEP: Script = script!("pass_keep.lua");
 static SPEND: Script = script!("pass_spend.lua");
 
 /// How long a pass is kept that is over, so that a late second use is still
-/// told from a forgery.
-const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// told from a forgery. Later it is refused all the same; what is kept longer
+/// is memory for nothing else.
+const KEPT: Duration = Duration::from_secs(3600);
 
 /// Passes in Redis. Without Redis none is made and none is taken.
 ///

@@ -61,6 +61,10 @@ impl Call {
     }
 
     /// One argument more.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "numbers and names alike, without a sign before each"
+    )]
     pub(crate) fn with(mut self, argument: impl ToString) -> Self {
         self.arguments.push(argument.to_string());
         self

@@ -45,7 +45,7 @@ impl RedisServer {
     pub async fn start_with(settings: &[&str]) -> Self {
         // Whoever looked for a free port may lose it to another test.
         for _ in 0..5 {
-            let server = Self::spawn(settings.iter().map(ToString::to_string).collect());
+            let server = Self::spawn(settings.iter().map(|it| (*it).to_owned()).collect());
             if server.answers().await {
                 return server;
             }

@@ -11,6 +11,7 @@ use hallpass_testkit::{
     postgres::{self, TestDatabase},
     redis::RedisServer,
 };
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -94,11 +95,11 @@ impl Place {
             std::fs::write(site.path("installation"), &install_key).unwrap();
             std::fs::write(site.path("postgres"), &plan.postgres_url).unwrap();
             std::fs::write(site.path("redis"), &plan.redis_url).unwrap();
-            let own = format!("data_dir = \"data\"\ninstall_key_file = \"installation\"\nreplica = \"r{number}\"");
-            site.change("data_dir = \"data\"", &own);
-            let limits = format!(
-                "[roles.person]\nlimits = {{ per_day = {LIMIT} }}\n"
+            let own = format!(
+                "data_dir = \"data\"\ninstall_key_file = \"installation\"\nreplica = \"r{number}\""
             );
+            site.change("data_dir = \"data\"", &own);
+            let limits = format!("[roles.person]\nlimits = {{ per_day = {LIMIT} }}\n");
             site.change("[roles.person]\n", &limits);
             sites.push(site);
         }
@@ -112,7 +113,11 @@ impl Place {
             serves.push(Some(serve));
         }
         let folder = tempfile::tempdir().unwrap();
-        let servers: Vec<String> = serves.iter().flatten().map(|it| it.public.clone()).collect();
+        let servers: Vec<String> = serves
+            .iter()
+            .flatten()
+            .map(|it| it.public.clone())
+            .collect();
         let (nginx, url) = balancer(folder.path(), &servers);
         until_it_answers(&url).await;
         Self {
@@ -136,7 +141,18 @@ impl Place {
 
     /// `kill -9`.
     fn kill(&mut self, number: usize) {
-        self.serves[number].take().expect("it is up").process.kill_9();
+        self.serves[number]
+            .take()
+            .expect("it is up")
+            .process
+            .kill_9();
+    }
+
+    /// Asks a replica to stop, as an orchestrator does, and waits until it has.
+    fn stop(&mut self, number: usize) {
+        let mut serve = self.serves[number].take().expect("it is up");
+        let ended = serve.process.end(Signal::TERM);
+        assert_eq!(ended.code(), Some(0));
     }
 
     fn start_again(&mut self, number: usize) {
@@ -150,7 +166,8 @@ impl Place {
     }
 
     async fn mint(&self, replica: usize, bearer: &str, body: &Value) -> Answer {
-        self.ask(replica, "/api/generate-client-secret", bearer, body).await
+        self.ask(replica, "/api/generate-client-secret", bearer, body)
+            .await
     }
 
     async fn admin(&self, replica: usize, path: &str) -> Value {
@@ -178,13 +195,17 @@ impl Place {
         let url = format!("ws://{}/v1/realtime", self.at(replica).public);
         let mut request = url.into_client_request().unwrap();
         let offers = HeaderValue::from_str(&offers).unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", offers);
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", offers);
         Socket(connect_async(request).await.unwrap().0)
     }
 
     async fn revoke(&self, replica: usize, kind: &str, target: &str) -> Value {
         let body = json!({ "kind": kind, "target": target, "reason": "a test" });
-        let answer = self.admin_post(replica, "/api/admin/revocations", &body).await;
+        let answer = self
+            .admin_post(replica, "/api/admin/revocations", &body)
+            .await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.json()
     }

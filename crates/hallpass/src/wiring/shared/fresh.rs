@@ -140,7 +140,9 @@ impl FollowedRevocations {
 
     /// Has others look at once; unheard, they do within seconds.
     fn tell(&self) {
-        let Some(link) = self.link.clone() else { return };
+        let Some(link) = self.link.clone() else {
+            return;
+        };
         let revision = self.truth.revision();
         tokio::spawn(async move {
             let _ = RevocationNews::tell(&link, revision).await;
@@ -266,9 +268,15 @@ mod tests {
         let ours = FollowedRevocations::new(truth.memory.clone(), truth.clone(), None, bound);
         let ours = Arc::new(ours);
         let records = Arc::new(Kept::default());
-        let told = Told::new(Arc::new(Metrics::new("0")), records.clone(), Arc::new(SystemClock));
+        let told = Told::new(
+            Arc::new(Metrics::new("0")),
+            records.clone(),
+            Arc::new(SystemClock),
+        );
         let stop = CancellationToken::new();
-        let following = ours.clone().follow(Arc::default(), Arc::new(told), stop.clone());
+        let following = ours
+            .clone()
+            .follow(Arc::default(), Arc::new(told), stop.clone());
         World {
             truth,
             ours,

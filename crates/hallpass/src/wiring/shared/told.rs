@@ -57,10 +57,7 @@ impl Told {
     pub(super) fn turned(&self, fresh: bool, age: Duration) {
         let age_ms = age.as_millis().to_string();
         if fresh {
-            tracing::warn!(
-                age_ms,
-                "revocations are known again: this replica serves"
-            );
+            tracing::warn!(age_ms, "revocations are known again: this replica serves");
             self.record("revocations_stale", None, ("age_ms", age_ms));
             return;
         }

@@ -1,8 +1,15 @@
 //! What one replica does holds at all.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{LIMIT, Place, REPLICAS, STALE, until};
 use crate::support::{client, post, send, sim, try_send};
@@ -20,7 +27,9 @@ async fn limits_are_the_sums_and_a_replica_that_dies_takes_nothing_with_it() {
     place.kill(1);
     for _ in 0..LIMIT {
         // The one that died is asked now and then, and the next in its place.
-        let answer = try_send(post(&client, &url, &bearer, &json!({}))).await.unwrap();
+        let answer = try_send(post(&client, &url, &bearer, &json!({})))
+            .await
+            .unwrap();
         assert!(matches!(answer.status, 201 | 429), "{}", answer.text);
         minted += usize::from(answer.status == 201);
     }
@@ -48,24 +57,37 @@ async fn a_grant_made_here_is_refreshed_there_and_ended_by_a_third() {
     let shortest = json!({ "expires_after": { "anchor": "created_at", "seconds": 10 } });
     let first = place.mint(0, &bearer, &shortest).await.json();
     let path = |grant: &serde_json::Value, what: &str| {
-        format!("/api/client-secrets/{}/{what}", grant["id"].as_str().unwrap())
+        format!(
+            "/api/client-secrets/{}/{what}",
+            grant["id"].as_str().unwrap()
+        )
     };
-    let early = place.ask(1, &path(&first, "refresh"), &bearer, &json!({})).await;
+    let early = place
+        .ask(1, &path(&first, "refresh"), &bearer, &json!({}))
+        .await;
     assert_eq!((early.status, &*early.code()), (409, "refresh_too_early"));
     let wait: u64 = early.header("retry-after").parse().unwrap();
     tokio::time::sleep(Duration::from_secs(wait)).await;
-    let next = place.ask(1, &path(&first, "refresh"), &bearer, &shortest).await;
+    let next = place
+        .ask(1, &path(&first, "refresh"), &bearer, &shortest)
+        .await;
     assert_eq!(next.status, 201, "{}", next.text);
     let next = next.json();
     assert_eq!(next["lineage"], first["lineage"]);
-    let again = place.ask(2, &path(&first, "refresh"), &bearer, &json!({})).await;
+    let again = place
+        .ask(2, &path(&first, "refresh"), &bearer, &json!({}))
+        .await;
     assert_eq!((again.status, &*again.code()), (409, "grant_superseded"));
 
     let id = next["id"].as_str().unwrap();
-    let revoked = place.admin_post(2, &format!("/api/admin/grants/{id}/revoke"), &json!({})).await;
+    let revoked = place
+        .admin_post(2, &format!("/api/admin/grants/{id}/revoke"), &json!({}))
+        .await;
     assert_eq!(revoked.json()["state"], "revoked");
     until("it is revoked at the first", async || {
-        let answer = place.ask(0, &path(&next, "refresh"), &bearer, &json!({})).await;
+        let answer = place
+            .ask(0, &path(&next, "refresh"), &bearer, &json!({}))
+            .await;
         answer.code() == "grant_revoked"
     })
     .await;
@@ -88,7 +110,10 @@ async fn a_revocation_at_one_stops_and_closes_at_all_within_its_bound() {
             place.mint(replica, &bearer, &json!({})).await.code() == "access_revoked"
         })
         .await;
-        assert!(took < Duration::from_secs(STALE), "replica {replica}: {took:?}");
+        assert!(
+            took < Duration::from_secs(STALE),
+            "replica {replica}: {took:?}"
+        );
     }
     place.revoke(2, "grant", pass["id"].as_str().unwrap()).await;
     let closed = tokio::time::timeout(Duration::from_secs(STALE), socket.closed()).await;
@@ -114,11 +139,20 @@ async fn a_pass_is_used_elsewhere_once_and_its_session_is_seen_renewed_and_ended
     let session = seen(2).await[0].clone();
     assert_eq!(session["grant"], pass["id"]);
     let id = session["id"].as_str().unwrap();
-    let renewed = place.ask(0, &format!("/api/sessions/{id}/renew"), &place.caller, &json!({})).await;
+    let renewed = place
+        .ask(
+            0,
+            &format!("/api/sessions/{id}/renew"),
+            &place.caller,
+            &json!({}),
+        )
+        .await;
     assert_eq!(renewed.status, 200, "{}", renewed.text);
     assert!(renewed.json()["lease_until"].as_i64() >= session["lease_until"].as_i64());
 
-    let ended = place.admin_post(2, &format!("/api/admin/sessions/{id}/end"), &json!({})).await;
+    let ended = place
+        .admin_post(2, &format!("/api/admin/sessions/{id}/end"), &json!({}))
+        .await;
     assert_eq!(ended.status, 200, "{}", ended.text);
     assert_eq!(ended.json()["end_reason"], "operator");
     assert_eq!(socket.closed().await, Some(1008));
@@ -126,4 +160,53 @@ async fn a_pass_is_used_elsewhere_once_and_its_session_is_seen_renewed_and_ended
         until("it is gone", async || seen(replica).await.is_empty()).await;
     }
     socket.0.close(None).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_all_three_are_restarted_in_turn() {
+    let mut place = Place::start().await;
+    for replica in 0..REPLICAS {
+        // So that nginx learns of it before the socket is gone.
+        place.sites[replica].change("drain_delay_seconds = 0", "drain_delay_seconds = 1");
+        place.kill(replica);
+        place.start_again(replica);
+    }
+    let (stop, minted) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::<AtomicUsize>::default(),
+    );
+    let mut callers = JoinSet::new();
+    for _ in 0..4 {
+        let (stop, minted) = (stop.clone(), minted.clone());
+        let url = format!("{}/api/generate-client-secret", place.url);
+        let bearer = place.caller.clone();
+        callers.spawn(async move {
+            let client = client();
+            while !stop.load(Ordering::SeqCst) {
+                let answer = try_send(post(&client, &url, &bearer, &json!({}))).await;
+                let answer = answer.map_err(|error| error.to_string())?;
+                if answer.status != 201 {
+                    return Err(format!("{} {}", answer.status, answer.text));
+                }
+                minted.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(())
+        });
+    }
+    let more = async |by: usize| {
+        let goal = minted.load(Ordering::SeqCst) + by;
+        while minted.load(Ordering::SeqCst) < goal && !callers.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    more(20).await;
+    for replica in 0..REPLICAS {
+        place.stop(replica);
+        place.start_again(replica);
+        more(20).await;
+    }
+    stop.store(true, Ordering::SeqCst);
+    while let Some(ended) = callers.join_next().await {
+        assert_eq!(ended.unwrap(), Ok(()), "no request fails");
+    }
 }

@@ -53,7 +53,12 @@ impl Told {
     fn note(&self, person: &str, answer: &Value) {
         let id = answer["id"].as_str().unwrap().to_owned();
         self.grants.lock().unwrap().insert(id);
-        *self.admitted.lock().unwrap().entry(person.to_owned()).or_default() += 1;
+        *self
+            .admitted
+            .lock()
+            .unwrap()
+            .entry(person.to_owned())
+            .or_default() += 1;
         self.answers.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -190,10 +195,17 @@ async fn heavy_what_was_told_holds_whatever_breaks() {
     }
     for _ in 0..2 {
         let caller = place.caller.clone();
-        tasks.spawn(load(told.clone(), url.clone(), caller, "service".to_owned()));
+        tasks.spawn(load(
+            told.clone(),
+            url.clone(),
+            caller,
+            "service".to_owned(),
+        ));
     }
     let stolen: Vec<String> = (0..200).map(|number| format!("stolen-{number}")).collect();
-    let tokens = stolen.iter().map(|person| (person.clone(), place.sites[0].token(person, 86_000)));
+    let tokens = stolen
+        .iter()
+        .map(|person| (person.clone(), place.sites[0].token(person, 86_000)));
     let urls = (0..REPLICAS).map(|replica| place.at(replica).url("/api/generate-client-secret"));
     let people: BTreeMap<String, String> = tokens.collect();
     tasks.spawn(probe(told.clone(), urls.collect(), people.clone()));
@@ -204,13 +216,19 @@ async fn heavy_what_was_told_holds_whatever_breaks() {
         breaks(&mut place, &ways, fault, faults).await;
         tokio::time::sleep(FAULT).await;
         mends(&mut place, &ways, fault, faults).await;
-        println!("fault {faults}: {fault:?}, {} answered", told.answers.load(Ordering::SeqCst));
+        println!(
+            "fault {faults}: {fault:?}, {} answered",
+            told.answers.load(Ordering::SeqCst)
+        );
         faults += 1;
         until_all_are_ready(&place).await;
         // Someone is found out; whoever answers has put it in force.
         if let Some(person) = stolen.get(faults) {
             place.revoke(faults % REPLICAS, "subject", person).await;
-            told.revoked.lock().unwrap().push((person.clone(), Instant::now()));
+            told.revoked
+                .lock()
+                .unwrap()
+                .push((person.clone(), Instant::now()));
         }
         tokio::time::sleep(FAULT / 3).await;
     }
@@ -224,7 +242,11 @@ async fn heavy_what_was_told_holds_whatever_breaks() {
 
 /// Clients, trails and OpenAI agree, and nobody got more than is promised.
 async fn held_together(place: &Place, told: &Told, faults: usize) {
-    assert_eq!(told.late.load(Ordering::SeqCst), 0, "accepted after a revocation's bound");
+    assert_eq!(
+        told.late.load(Ordering::SeqCst),
+        0,
+        "accepted after a revocation's bound"
+    );
     let answered = told.grants.lock().unwrap().clone();
     assert!(answered.len() > LIMIT, "there was load: {}", answered.len());
     let (mut recorded, mut intents) = (BTreeSet::new(), 0);
@@ -243,8 +265,15 @@ async fn held_together(place: &Place, told: &Told, faults: usize) {
     let lost: Vec<_> = answered.difference(&recorded).collect();
     assert!(lost.is_empty(), "secrets without their record: {lost:?}");
     let at_openai = sim::log(&client(), &place.sim.url).await.len();
-    assert!(recorded.len() <= at_openai, "{} of {at_openai}", recorded.len());
-    assert!(at_openai <= intents, "{at_openai} asked for, {intents} announced");
+    assert!(
+        recorded.len() <= at_openai,
+        "{} of {at_openai}",
+        recorded.len()
+    );
+    assert!(
+        at_openai <= intents,
+        "{at_openai} asked for, {intents} announced"
+    );
     // One limit, and one more at each moment at which Redis went, came back or
     // was emptied; see docs/scaling.md.
     let bound = LIMIT * (1 + 2 * faults);
