@@ -168,7 +168,10 @@ fn the_printed_settings_are_toml_with_origins() {
 
     [store]
     durable = "postgres://********"  # hallpass.toml:3:1
+    replicas = 1  # default
+    revocations_stale_seconds = 10  # default
     shared = "memory"  # default
+    shared_timeout_ms = 100  # default
 
     [store.postgres]
     lock_timeout_ms = 2000  # default

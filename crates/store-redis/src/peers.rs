@@ -275,6 +275,10 @@ impl Peers for RedisPeers {
                         ..before
                     })));
                 }
+                // Its client may take its time to hear of it.
+                (Order::End(_), Some(view)) if view.end_reason.is_some() => {
+                    return Ok(Obeyed::Done(Box::new(view)));
+                }
                 (Order::Renew(_), None) => return Ok(Obeyed::Gone),
                 (Order::Renew(_), Some(view)) if view.lease_until > before.lease_until => {
                     return Ok(Obeyed::Done(Box::new(view)));

@@ -1,5 +1,7 @@
 //! Why a session ended, and how its client is told.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a live session ended.
 #[derive(
     Debug,
@@ -12,7 +14,10 @@
     strum::EnumIter,
     strum::EnumString,
     strum::IntoStaticStr,
+    Serialize,
+    Deserialize,
 )]
+#[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum EndReason {
     /// The client closed it.

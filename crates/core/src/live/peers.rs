@@ -35,9 +35,8 @@ pub struct LiveView {
     pub lease_until: Option<Timestamp>,
     /// What it used so far.
     pub usage: Usage,
-    /// Why it was ended; none while nobody did. Not told to other replicas: a
-    /// session that is over is not announced.
-    #[serde(skip)]
+    /// Why it was ended; none while nobody did. Its client may not have been
+    /// told yet.
     pub end_reason: Option<EndReason>,
 }
 

@@ -114,11 +114,9 @@ impl LiveSessions {
         };
         match order {
             Order::End(reason) => drop(session.end(reason)),
-            Order::Renew(at) => {
-                session.renew(at);
-                self.changed(id);
-            }
+            Order::Renew(at) => drop(session.renew(at)),
         }
+        self.changed(id);
         true
     }
 

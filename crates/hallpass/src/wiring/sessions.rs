@@ -1,6 +1,6 @@
 //! What sessions through Hallpass need: passes, leases, usage.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use hallpass_config::Config;
 use hallpass_core::{

@@ -6,7 +6,7 @@ mod storm;
 
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use hallpass_testkit::{
     postgres::{self, TestDatabase},
     redis::RedisServer,
@@ -246,10 +246,6 @@ impl Socket {
                 return code;
             }
         }
-    }
-
-    async fn send(&mut self, event: Value) {
-        self.0.send(Message::text(event.to_string())).await.unwrap();
     }
 }
 
