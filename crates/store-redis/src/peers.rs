@@ -96,11 +96,11 @@ impl RedisPeers {
         let peers = Arc::new(Self {
             link,
             replica,
-            live: live.clone(),
+            live,
             told: Mutex::default(),
             wake: Notify::new(),
         });
-        live.watched_by(peers.clone());
+        peers.live.watched_by(peers.clone());
         peers
     }
 
