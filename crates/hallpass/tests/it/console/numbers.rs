@@ -28,7 +28,7 @@ impl Counts {
                 "success" if record.fact("reason") == "client_closed" => counts.closed += 1,
                 "refused" => counts.refused += 1,
                 "failed" if record.0["unmapped"]["hallpass"]["phase"] == "outcome" => {
-                    counts.failed += 1
+                    counts.failed += 1;
                 }
                 _ => {}
             }
