@@ -80,7 +80,9 @@ pub struct AuditQuery {
 /// A page of records.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditPage {
-    /// The records as they are stored: OCSF 1.9 events, oldest first.
+    /// The records as they are stored: OCSF 1.9 events, oldest first. Where
+    /// several replicas share a database, those of all of them, in the order in
+    /// which they reached it; each then names its own in `replica`.
     #[schema(value_type = Vec<Object>)]
     data: Vec<Box<RawValue>>,
     /// Asks for the next page; absent on the last.

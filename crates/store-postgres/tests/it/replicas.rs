@@ -159,7 +159,7 @@ async fn a_sync_brings_what_another_replica_changed_and_says_what() {
     assert!(stops(&here, &grant), "at once where it was added");
     let before = there.revocations.epoch();
     let synced = there.feed.sync().await.unwrap();
-    assert_eq!(synced.added, [added.clone()]);
+    assert_eq!(synced.added, std::slice::from_ref(&added));
     assert!(stops(&there, &grant));
     assert_ne!(there.revocations.epoch(), before);
     assert_eq!(synced.revision, here.feed.revision());
