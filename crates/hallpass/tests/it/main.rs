@@ -54,6 +54,9 @@ mod trail_damage;
 mod trail_wiring;
 mod vectors;
 
+/// The task that writes what lasts.
+pub(crate) const WRITER: &str = "grant-flusher";
+
 /// Where servers of these tests keep what lasts: in a file of their own.
 pub(crate) fn durable(_folder: &std::path::Path) -> Option<String> {
     None

@@ -25,20 +25,14 @@ mod calls;
 mod cli_grants;
 #[path = "../it/concurrent.rs"]
 mod concurrent;
-#[path = "../it/hang_up.rs"]
-mod hang_up;
 #[path = "../it/incidents.rs"]
 mod incidents;
 #[path = "../it/interviews.rs"]
 mod interviews;
 #[path = "../it/life/mod.rs"]
 mod life;
-#[path = "../it/limits.rs"]
-mod limits;
 #[path = "../it/relay/mod.rs"]
 mod relay;
-#[path = "../it/rotation.rs"]
-mod rotation;
 #[allow(
     dead_code,
     unused_imports,
@@ -54,6 +48,9 @@ use std::{
 };
 
 use hallpass_testkit::postgres::{TestDatabase, database};
+
+/// The task that writes what lasts.
+pub(crate) const WRITER: &str = "usage";
 
 /// The databases by the folder of the servers that use them. They stay until
 /// the process ends: a server that is started again finds its own.

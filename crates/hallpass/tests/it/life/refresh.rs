@@ -93,7 +93,7 @@ async fn reports_move_a_grant_on_and_an_unreported_one_expires_in_time() {
 
     let url = place.serve.admin_url("/metrics");
     let metrics = crate::support::send(place.serve.client.get(url)).await.text;
-    for task in ["grant-flusher", "grant-expiry", "grant-retention"] {
+    for task in [crate::WRITER, "grant-expiry", "grant-retention"] {
         let line = format!("hallpass_task_last_success_timestamp_seconds{{task=\"{task}\"}}");
         assert!(metrics.contains(&line), "{line}");
     }
