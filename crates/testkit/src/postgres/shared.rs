@@ -59,7 +59,9 @@ fn running(folder: &Path) -> Option<u16> {
 
 fn start(folder: &Path) -> u16 {
     let data = folder.join("data");
-    let _ = std::fs::remove_dir_all(&data);
+    // A crash of the whole machine leaves one behind.
+    let left = folder.join(format!("gone.{}", super::fresh_name()));
+    let _ = std::fs::rename(&data, left);
     initdb(&data);
     let port = free_port();
     let mut postgres = unprivileged("postgres");
@@ -90,9 +92,12 @@ fn start(folder: &Path) -> u16 {
 
 /// Stops the server once no test process holds the lock.
 fn watch(folder: &Path) {
+    // What is removed goes out of the way first: it may take long, and the next
+    // test waits for the lock.
     const SCRIPT: &str = "while sleep 3; do \
          flock -n -x \"$1/in-use\" sh -c '\"$2\" stop -m immediate -w -D \"$1/data\" >/dev/null 2>&1; \
-         rm -rf \"$1/port\" \"$1/data\"' sh \"$1\" \"$2\" && exit; done";
+         rm -f \"$1/port\"; mv \"$1/data\" \"$1/gone.$$\"' sh \"$1\" \"$2\" \
+         && { rm -rf \"$1\"/gone.*; exit; }; done";
     let mut watcher = Command::new("sh");
     watcher
         .args(["-c", SCRIPT, "sh"])
