@@ -39,6 +39,13 @@ pub(crate) const SCHEMA: Generated = Generated {
     command: &["config", "schema"],
 };
 
+/// The table of all metrics.
+pub(crate) const METRICS: Generated = Generated {
+    task: "metrics",
+    path: "docs/metrics.md",
+    command: &["metrics"],
+};
+
 impl Generated {
     /// Writes the file, or compares it.
     pub(crate) fn update(&self, args: &Args) -> Result<()> {

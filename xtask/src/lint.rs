@@ -25,6 +25,7 @@ enum Check {
     Deps,
     Openapi,
     Schema,
+    Metrics,
 }
 
 /// Runs the checks; the first that fails ends it.
@@ -48,6 +49,7 @@ impl Check {
             Self::Deps => deps_check::deps_check(),
             Self::Openapi => generated::OPENAPI.update(&generated::Args::CHECK),
             Self::Schema => generated::SCHEMA.update(&generated::Args::CHECK),
+            Self::Metrics => generated::METRICS.update(&generated::Args::CHECK),
         }
     }
 }

@@ -44,6 +44,8 @@ enum Task {
     Openapi(generated::Args),
     /// Write the configuration's JSON schema, or compare it with `--check`
     Schema(generated::Args),
+    /// Write the table of all metrics, or compare it with `--check`
+    Metrics(generated::Args),
     /// Scan fifty well-known packages: there must be no find in them
     ScanCorpus,
     /// Build as shipped and measure against peers
@@ -75,6 +77,7 @@ fn perform(task: Task) -> Result<()> {
         Task::DepsCheck => deps_check::deps_check(),
         Task::Openapi(args) => generated::OPENAPI.update(&args),
         Task::Schema(args) => generated::SCHEMA.update(&args),
+        Task::Metrics(args) => generated::METRICS.update(&args),
         Task::ScanCorpus => scan_corpus::scan_corpus(),
         Task::Bench(args) => bench::bench(&args),
         Task::Crash(args) => crash::crash(&args),

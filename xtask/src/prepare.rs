@@ -61,6 +61,13 @@ const NEEDS: &[Need] = &[
         present: |_| starts("redis-server"),
         install: Install::Apt(&["redis-server"]),
     },
+    // The rules of ops/prometheus are tested by promtool, which comes with it.
+    Need {
+        name: "Prometheus, with promtool",
+        folder: "ops/prometheus",
+        present: |_| starts("promtool"),
+        install: Install::Apt(&["prometheus"]),
+    },
     Need {
         name: "Node, with npm",
         folder: "tests/npm",

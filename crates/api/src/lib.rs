@@ -3,6 +3,7 @@
 //! What goes over the wire and nothing else: the members of requests and
 //! answers, and for each error code its status, title and advice.
 
+pub mod alerts;
 pub mod answer;
 pub mod interviews;
 pub mod keys;

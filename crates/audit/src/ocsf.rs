@@ -99,7 +99,10 @@ const fn place(action: Action) -> (Class, u32) {
         | Action::TrailCheckpoint
         | Action::TrailArchive
         | Action::TrailErase
-        | Action::TrailPurge => (ApplicationLifecycle, OTHER),
+        | Action::TrailPurge
+        | Action::AlertStart
+        | Action::AlertEnd
+        | Action::ScanRun => (ApplicationLifecycle, OTHER),
         Action::GrantCreate
         | Action::GrantRefresh
         | Action::RevocationAdd
@@ -110,11 +113,13 @@ const fn place(action: Action) -> (Class, u32) {
         | Action::AuditRead
         | Action::SessionRead
         | Action::UsageRead
-        | Action::ConsoleRead => (ApiActivity, READ),
+        | Action::ConsoleRead
+        | Action::AlertRead => (ApiActivity, READ),
         Action::GrantReport
         | Action::SessionRenew
         | Action::SessionGuard
-        | Action::SessionDrift => (ApiActivity, UPDATE),
+        | Action::SessionDrift
+        | Action::AlertAcknowledge => (ApiActivity, UPDATE),
         Action::GrantRevoke
         | Action::GrantExpire
         | Action::RevocationLift
@@ -135,7 +140,7 @@ pub(crate) const fn status(outcome: &Outcome) -> (u32, Option<&'static str>) {
 }
 
 /// What succeeds and still deserves a look.
-const NOTABLE: [&str; 2] = ["trail.gap", "clock.jump"];
+const NOTABLE: [&str; 3] = ["trail.gap", "clock.jump", "alert.start"];
 
 /// `severity_id`: 1 informational, 2 low, 3 medium, 4 high.
 pub(crate) fn severity(kind: Kind, outcome: &Outcome) -> u32 {

@@ -30,6 +30,8 @@ pub trait Receiver: Send + Sync {
 pub trait ShippingObserver: Send + Sync {
     /// How many durable records it has not taken.
     fn lag(&self, records: u64);
+    /// It took what it was given.
+    fn taken(&self) {}
     /// What it failed with.
     fn failed(&self, why: &str);
 }
@@ -169,6 +171,7 @@ impl Shipper {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(WAITS.1);
         }
+        observer.taken();
         if let Err(error) = self.keep_cursor() {
             observer.failed(&format!("the cursor can't be kept: {error}"));
         }

@@ -2,10 +2,12 @@
 
 mod access;
 mod address;
+mod alerts;
 mod audit;
 mod auth;
 mod database;
 mod profile;
+mod scan;
 mod secret;
 mod server;
 mod store;
@@ -79,6 +81,8 @@ pub(crate) fn check(config: &Config, scope: Scope, findings: &mut Findings<'_>) 
     profile::check(&config.profiles, findings);
     access::check(config, findings);
     audit::check(&config.audit, findings);
+    alerts::check(&config.alerts, findings);
+    scan::check(&config.scan, findings);
 }
 
 impl crate::load::Loaded {

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::check::Findings;
 use crate::load::Scope;
-use crate::section::{Config, Jwt, SessionCookie, Store, StoreAddress, Upstream};
+use crate::section::{Config, Jwt, SessionCookie, Store, StoreAddress, Upstream, Webhook};
 
 /// More than any secret has.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
@@ -26,6 +26,13 @@ pub(crate) fn resolve(config: &mut Config, base: &Path, scope: Scope, findings: 
     for (index, upstream) in config.upstream.iter_mut().enumerate() {
         files.upstream(upstream, &format!("upstream[{index}]"));
     }
+    for (index, webhook) in config.alerts.webhook.iter_mut().enumerate() {
+        files.webhook(webhook, &format!("alerts.webhook[{index}]"));
+    }
+    files.existing(
+        config.scan.fingerprints_file.as_mut(),
+        "scan.fingerprints_file",
+    );
     if let Some(tls) = &mut config.server.tls {
         files.existing(Some(&mut tls.cert_file), "server.tls.cert_file");
         files.existing(Some(&mut tls.key_file), "server.tls.key_file");
@@ -118,6 +125,20 @@ impl Files<'_, '_> {
         match crate::shape::format_fault("shared-store", text) {
             Some((what, remedy)) => self.findings.refuse("store.shared_file", &what, &remedy),
             None => store.shared = StoreAddress::new(text),
+        }
+    }
+
+    fn webhook(&mut self, webhook: &mut Webhook, path: &str) {
+        let twice = webhook.url.is_some() && webhook.url_file.is_some();
+        self.refuse_twice(twice, path, "url");
+        if let Some(text) = self.secret(webhook.url_file.as_mut(), &format!("{path}.url_file")) {
+            webhook.url = Some(SecretString::from(text.trim()));
+        }
+        let twice = webhook.secret.is_some() && webhook.secret_file.is_some();
+        self.refuse_twice(twice, path, "secret");
+        let file = webhook.secret_file.as_mut();
+        if let Some(text) = self.secret(file, &format!("{path}.secret_file")) {
+            webhook.secret = Some(SecretString::from(text.trim()));
         }
     }
 

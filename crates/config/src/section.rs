@@ -1,5 +1,6 @@
 //! The sections of the file, one plain struct each.
 
+mod alerts;
 mod audit;
 mod auth;
 mod grants;
@@ -9,6 +10,7 @@ mod mint;
 mod price;
 mod profile;
 mod role;
+mod scan;
 mod server;
 mod store;
 mod upstream;
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use alerts::{AlertKind, AlertRule, AlertSeverity, Alerts, Webhook, WebhookFormat};
 pub use audit::Audit;
 pub use auth::{Algorithm, Auth, Claims, CookieFormat, Jwt, KeySet, OneOrMany, SessionCookie};
 pub use grants::Grants;
@@ -27,6 +30,7 @@ pub use mint::Mint;
 pub use price::Price;
 pub use profile::{Kind, Mode, OnDrift, Profile, SessionTemplate};
 pub use role::{Budget, RateLimits, Role};
+pub use scan::Scan;
 pub use server::{Server, Tls};
 pub use store::{Postgres, Store, StoreAddress};
 pub use upstream::{Breaker, Upstream, UpstreamKind};
@@ -60,6 +64,10 @@ pub struct Config {
     pub grants: Grants,
     /// The audit trail.
     pub audit: Audit,
+    /// What an operator is told of by itself.
+    pub alerts: Alerts,
+    /// Looking for leaked keys in what the app's pages serve.
+    pub scan: Scan,
     /// What is logged.
     pub log: Log,
 }

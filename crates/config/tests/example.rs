@@ -64,6 +64,7 @@ fn everything_on(folder: &Path) -> String {
         "openai",
         "auth_secret",
         "install-key",
+        "own.json",
     ] {
         std::fs::write(
             folder.join(name),
@@ -71,6 +72,8 @@ fn everything_on(folder: &Path) -> String {
         )
         .unwrap();
     }
+    let secret = concat!("whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    std::fs::write(folder.join("webhook"), secret).unwrap();
     let is_setting = |line: &str| {
         let name = line.split_once(" = ").map_or("-", |(name, _)| name);
         (line.starts_with('[') && line.ends_with(']'))

@@ -54,10 +54,29 @@ fn secrets_are_in_no_text() {
 }
 
 #[test]
+fn what_a_webhook_hides_is_in_no_text() {
+    let text = format!(
+        "[[alerts.webhook]]\nname = \"chat\"\nformat = \"slack\"\nurl = \"https://hooks.example.com/{CANARY}\"\n\
+         [[alerts.webhook]]\nname = \"pager\"\nformat = \"pagerduty\"\nsecret = \"{CANARY}\"\n"
+    );
+    let loaded = from_toml_str(&text, Path::new("")).unwrap();
+    for text in [format!("{loaded:#?}"), loaded.to_toml()] {
+        assert!(text.contains("pager"), "{text}");
+        assert!(!text.contains(&CANARY[..8]), "{text}");
+    }
+}
+
+#[test]
 fn the_printed_settings_are_toml_with_origins() {
     let printed = loaded().to_toml();
     toml::from_str::<toml::Table>(&printed).unwrap();
     assert_snapshot!(printed, @r#"
+    [alerts]
+    look_ms = 1000  # default
+    retention_days = 90  # default
+    rule = []  # default
+    webhook = []  # default
+
     [audit]
     checkpoint_records = 10000  # default
     checkpoint_seconds = 10  # default
@@ -151,6 +170,12 @@ fn the_printed_settings_are_toml_with_origins() {
     [roles.service]
     permissions = ["grants:*", "interviews:*"]  # default
     profiles = ["*"]  # default
+
+    [scan]
+    allow_private_addresses = false  # default
+    every_seconds = 21600  # default
+    origins = []  # default
+    revoke_finds = false  # default
 
     [server]
     admin_listen = "127.0.0.1:8788"  # default

@@ -453,3 +453,69 @@ fn the_trail_goes_only_where_it_can_and_may() {
     let warned = loaded.warnings.iter().any(|w| w.path == "audit.hot_days");
     assert!(warned, "hot longer than kept");
 }
+
+#[test]
+fn alerts_that_could_not_work_are_refused() {
+    let secret = concat!("whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    for (text, path, what) in [
+        (
+            "[[alerts.rule]]\nname = \"tokens_per_usr\"\n".to_owned(),
+            "alerts.rule[0].name",
+            "tokens_per_user",
+        ),
+        (
+            "[[alerts.rule]]\nname = \"pass_reused\"\nkind = \"expiring\"\n".to_owned(),
+            "alerts.rule[0].name",
+            "another kind",
+        ),
+        (
+            "[[alerts.rule]]\nname = \"tokens_per_user\"\nthreshold = 5\nresolve = 6\n".to_owned(),
+            "alerts.rule[0].resolve",
+            "before it began",
+        ),
+        (
+            "[[alerts.webhook]]\nurl = \"https://ops.example.com\"\n".to_owned(),
+            "alerts.webhook[0].secret",
+            "signed",
+        ),
+        (
+            "[[alerts.webhook]]\nurl = \"https://ops.example.com\"\nsecret = \"short\"\n"
+                .to_owned(),
+            "alerts.webhook[0].secret",
+            "whsec_",
+        ),
+        (
+            format!(
+                "[[alerts.webhook]]\nurl = \"https://169.254.169.254/x\"\nsecret = \"{secret}\"\n"
+            ),
+            "alerts.webhook[0].url",
+            "private",
+        ),
+        (
+            format!(
+                "[[alerts.webhook]]\nurl = \"http://ops.example.com/x\"\nsecret = \"{secret}\"\n"
+            ),
+            "alerts.webhook[0].url",
+            "clear",
+        ),
+        (
+            "[[alerts.webhook]]\nformat = \"slack\"\n".to_owned(),
+            "alerts.webhook[0].url",
+            "no address",
+        ),
+        (
+            "[[alerts.webhook]]\nformat = \"pagerduty\"\n".to_owned(),
+            "alerts.webhook[0].secret",
+            "routing key",
+        ),
+        (
+            "[scan]\norigins = [\"http://app.example.com/\"]\n".to_owned(),
+            "scan.origins[0]",
+            "https",
+        ),
+    ] {
+        let told = hallpass_config::from_toml_str(&text, Path::new("")).unwrap_err();
+        let told = told.to_string();
+        assert!(told.contains(path) && told.contains(what), "{text}\n{told}");
+    }
+}

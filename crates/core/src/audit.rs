@@ -113,6 +113,21 @@ pub enum Action {
     /// Something that looks like an attack.
     #[strum(serialize = "security.anomaly")]
     Anomaly,
+    /// An alert began.
+    #[strum(serialize = "alert.start")]
+    AlertStart,
+    /// An alert ended.
+    #[strum(serialize = "alert.end")]
+    AlertEnd,
+    /// Alerts were read.
+    #[strum(serialize = "alert.read")]
+    AlertRead,
+    /// Somebody has seen an alert.
+    #[strum(serialize = "alert.acknowledge")]
+    AlertAcknowledge,
+    /// An app's pages were scanned for leaked keys.
+    #[strum(serialize = "scan.run")]
+    ScanRun,
     /// The server began to serve.
     #[strum(serialize = "server.start")]
     ServerStart,

@@ -4,6 +4,7 @@
 //! or databases. The adapters in the other crates implement the traits of
 //! [`ports`]; the [`pipeline`] is the only way from a request to a secret.
 
+pub mod alert;
 pub mod anomaly;
 pub mod audit;
 pub mod call;

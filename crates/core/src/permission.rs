@@ -50,6 +50,12 @@ pub enum Permission {
     /// List live sessions and revocations.
     #[strum(serialize = "sessions:read")]
     SessionsRead,
+    /// Read alerts.
+    #[strum(serialize = "alerts:read")]
+    AlertsRead,
+    /// Acknowledge alerts.
+    #[strum(serialize = "alerts:manage")]
+    AlertsManage,
     /// List and end live sessions, and add or lift revocations.
     #[strum(serialize = "sessions:manage")]
     SessionsManage,

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod alerts;
 mod audit;
 mod auth;
 mod config;
@@ -63,9 +64,12 @@ enum Command {
     #[command(subcommand)]
     Upstreams(upstreams::Upstreams),
     #[command(subcommand)]
+    Alerts(alerts::Alerts),
+    #[command(subcommand)]
     Audit(audit::Audit),
     Scan(scan::Scan),
     Openapi(pages::OpenApi),
+    Metrics(pages::Metrics),
     Completions(pages::Completions),
     Man(pages::Man),
 }
@@ -86,9 +90,11 @@ impl Cli {
             Command::Revocations(command) => command.run(),
             Command::Sessions(command) => command.run(),
             Command::Upstreams(command) => command.run(),
+            Command::Alerts(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Scan(command) => command.run(),
             Command::Openapi(command) => command.run(),
+            Command::Metrics(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
         }

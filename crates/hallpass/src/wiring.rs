@@ -5,6 +5,7 @@
 
 pub(crate) mod admin_client;
 pub(crate) mod alarm;
+pub(crate) mod alerts;
 pub(crate) mod authentication;
 pub(crate) mod calls;
 pub(crate) mod client_files;
@@ -23,12 +24,14 @@ pub(crate) mod life;
 pub(crate) mod lifecycle;
 pub(crate) mod listener;
 pub(crate) mod observed;
+pub(crate) mod outbound;
 pub(crate) mod policy;
 pub(crate) mod private_file;
 pub(crate) mod relay;
 pub(crate) mod reload;
 pub(crate) mod reload_rules;
 pub(crate) mod replica;
+pub(crate) mod self_scan;
 pub(crate) mod server;
 pub(crate) mod sessions;
 pub(crate) mod shared;

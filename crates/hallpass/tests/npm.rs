@@ -57,3 +57,8 @@ fn whatever_hallpass_accepts_jose_accepts() {
 fn the_official_packages_talk_through_the_relay() {
     passes("relay.test.mjs", "@openai/agents-realtime");
 }
+
+#[test]
+fn the_standard_webhooks_library_accepts_alerts() {
+    passes("webhook.test.mjs", "standardwebhooks");
+}

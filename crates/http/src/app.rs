@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Timestamp,
+    alert::AlertBook,
     code::Code,
     key_issuer::KeyIssuer,
     pipeline::{Broker, Issued},
@@ -108,6 +109,8 @@ pub struct AppParts {
     pub metrics: Arc<Metrics>,
     /// How the parts are.
     pub health: Arc<dyn Health>,
+    /// The alerts that last, and those that ended.
+    pub alerts: Arc<dyn AlertBook>,
     /// Finds records of the audit trail.
     pub trail: Arc<dyn TrailSearch>,
     /// Relays sessions; none where nothing is relayed.
@@ -209,6 +212,12 @@ impl App {
 
     pub(crate) fn fingerprints(&self) -> &Fingerprints {
         &self.0.fingerprints
+    }
+
+    /// The alerts that last, and those that ended.
+    #[must_use]
+    pub fn alerts(&self) -> &dyn AlertBook {
+        &*self.0.parts.alerts
     }
 
     /// Finds records of the audit trail.

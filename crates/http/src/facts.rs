@@ -22,7 +22,7 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 54] = [
+const ROUTES: [&str; 56] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
@@ -39,6 +39,8 @@ const ROUTES: [&str; 54] = [
     "/api/admin/sessions/{id}",
     "/api/admin/sessions/{id}/end",
     "/api/admin/usage",
+    "/api/admin/alerts",
+    "/api/admin/alerts/{id}/acknowledge",
     "/api/admin/audit",
     "/api/admin/grants",
     "/api/admin/grants/{id}",

@@ -1,6 +1,7 @@
 //! One file for each thing a request can ask for.
 
 pub(crate) mod admin;
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod breaker;
 pub(crate) mod calls;

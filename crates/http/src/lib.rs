@@ -24,6 +24,7 @@ mod relay;
 mod replay;
 mod router;
 pub mod serve;
+mod trace_parent;
 
 pub use answer::Told;
 pub use app::{App, AppParts, BreakerWish, Health, UpstreamStatus};

@@ -24,6 +24,7 @@ use crate::{
     credentials::Surface,
     cross_origin::Origins,
     facts, front_guard, headers,
+    trace_parent::TraceParent,
 };
 
 /// Whether a request's sender was looked at: from then on the pipeline sees to
@@ -51,6 +52,10 @@ pub(crate) async fn observe(
     let _in_flight = app.metrics().http.enter();
     let facts = facts::gather(&app, &request);
     let version = request.version();
+    let trace = TraceParent::of(request.headers());
+    let example = trace.filter(|trace| trace.sampled);
+    let example = example.map(|trace| trace.trace_id.to_owned());
+    let trace_id = trace.map(|trace| trace.trace_id.to_owned());
     request.extensions_mut().insert(facts.clone());
     request.extensions_mut().insert(surface);
     let mut response = match surface {
@@ -73,8 +78,9 @@ pub(crate) async fn observe(
         facts.route,
         response.status().as_u16(),
         started.elapsed(),
+        example,
     );
-    log(&facts, &response, started);
+    log(&facts, &response, trace_id.as_deref(), started);
     response
 }
 
@@ -141,7 +147,7 @@ pub(crate) fn shape_of(path: &str) -> ErrorShape {
     }
 }
 
-fn log(facts: &RequestFacts, response: &Response, started: Instant) {
+fn log(facts: &RequestFacts, response: &Response, trace_id: Option<&str>, started: Instant) {
     let told = response.extensions().get::<Told>();
     let status = response.status().as_u16();
     let duration_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
@@ -164,6 +170,7 @@ fn log(facts: &RequestFacts, response: &Response, started: Instant) {
             caller,
             address,
             request_id,
+            trace_id,
             code,
             cause,
             "request failed"
@@ -177,6 +184,7 @@ fn log(facts: &RequestFacts, response: &Response, started: Instant) {
             caller,
             address,
             request_id,
+            trace_id,
             code,
             grant,
             cause,

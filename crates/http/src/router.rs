@@ -10,8 +10,8 @@ use crate::{
     credentials::Surface,
     document::Document,
     handlers::{
-        audit, breaker, calls, docs, fallback, grants, health, interviews, keys, metrics, mint,
-        refresh, reports, revocations, revoke, sessions, setup, usage,
+        alerts, audit, breaker, calls, docs, fallback, grants, health, interviews, keys, metrics,
+        mint, refresh, reports, revocations, revoke, sessions, setup, usage,
     },
     observe::observe,
     relay,
@@ -61,6 +61,8 @@ fn admin_routes() -> OpenApiRouter<App> {
         .routes(routes!(sessions::show_session))
         .routes(routes!(sessions::end_session))
         .routes(routes!(usage::read_usage))
+        .routes(routes!(alerts::list_alerts))
+        .routes(routes!(alerts::acknowledge_alert))
         .routes(routes!(metrics::metrics))
 }
 

@@ -1,6 +1,6 @@
 //! The search through one text.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use aho_corasick::BuildError;
 use zeroize::Zeroizing;
@@ -32,6 +32,17 @@ const MEMORIES: usize = 12;
 pub struct Detector {
     needles: Needles,
     known: Option<KnownKeys>,
+    witness: Option<Witness>,
+}
+
+/// Is shown every credential that is found.
+#[derive(Clone)]
+struct Witness(Arc<dyn Fn(&Leak) + Send + Sync>);
+
+impl std::fmt::Debug for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Witness")
+    }
 }
 
 /// A credential that was found. Its `Debug` does not show it.
@@ -65,7 +76,15 @@ impl Detector {
         Ok(Self {
             needles: Needles::new()?,
             known: None,
+            witness: None,
         })
+    }
+
+    /// Shows every find to a witness, who may recognise it as its own.
+    #[must_use]
+    pub fn with_witness(mut self, witness: impl Fn(&Leak) + Send + Sync + 'static) -> Self {
+        self.witness = Some(Witness(Arc::new(witness)));
+        self
     }
 
     /// Looks for these keys too, whatever their form.
@@ -86,7 +105,11 @@ impl Detector {
             unpacked: UNPACKED,
         };
         search.layer(&text, &Layer::default());
-        without_doubles(search.leaks)
+        let leaks = without_doubles(search.leaks);
+        if let Some(Witness(witness)) = &self.witness {
+            leaks.iter().for_each(|leak| witness(leak));
+        }
+        leaks
     }
 }
 

@@ -72,6 +72,12 @@ impl Finding {
 }
 
 impl Leak {
+    /// The secret itself: to recognise one's own, never to be shown or kept.
+    #[must_use]
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
     /// The same for the same secret: half of a SHA-256, which says nothing
     /// about a secret that can't be guessed.
     #[must_use]

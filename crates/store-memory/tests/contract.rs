@@ -39,6 +39,18 @@ mod revocations {
     hallpass_testkit::revocations_contract!(fresh);
 }
 
+mod alerts {
+    use std::sync::Arc;
+
+    use hallpass_store_memory::MemoryAlerts;
+
+    async fn fresh() -> (Arc<MemoryAlerts>, ()) {
+        (Arc::default(), ())
+    }
+
+    hallpass_testkit::alerts_contract!(fresh);
+}
+
 mod passes {
     use std::sync::Arc;
 

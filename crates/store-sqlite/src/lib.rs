@@ -7,6 +7,7 @@
 //! takes from the registry is in the audit trail, which is durable before a
 //! secret leaves, and [`SqliteGrants::restore`] brings it back.
 
+mod alerts;
 mod calls;
 mod copy;
 mod database;
@@ -28,6 +29,7 @@ mod rows;
 mod runs;
 mod usage;
 
+pub use alerts::SqliteAlerts;
 pub use calls::SqliteCalls;
 pub use copy::SqliteGiver;
 pub use database::{Database, OpenError};

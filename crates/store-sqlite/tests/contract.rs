@@ -45,6 +45,19 @@ mod revocations {
     hallpass_testkit::revocations_contract!(fresh);
 }
 
+mod alerts {
+    use hallpass_store_sqlite::SqliteAlerts;
+
+    use super::*;
+
+    async fn fresh() -> (Arc<SqliteAlerts>, TempDir) {
+        let (database, dir) = database().await;
+        (Arc::new(SqliteAlerts::new(database)), dir)
+    }
+
+    hallpass_testkit::alerts_contract!(fresh);
+}
+
 mod passes {
     use hallpass_core::pass::{PassRecord, Passes, Spent};
     use hallpass_store_sqlite::SqlitePasses;

@@ -7,6 +7,6 @@ mod metrics;
 
 pub use logs::{LogFormat, LogGuard, LogSettings, LogSetupError, start as start_logs};
 pub use metrics::{
-    AuditMetrics, Breaker, HttpMetrics, Metrics, MintMetrics, SessionMetrics, StoreMetrics,
-    UpstreamMetrics,
+    AlertMetrics, AuditMetrics, Breaker, Delivery, HttpMetrics, Metrics, MintMetrics,
+    SessionMetrics, StoreMetrics, UpstreamMetrics, table as metrics_table,
 };

@@ -9,6 +9,7 @@ use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
         counter::Counter,
+        exemplar::HistogramWithExemplars,
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
@@ -17,12 +18,16 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+mod alerts;
 mod sessions;
 mod store;
+mod table;
 mod upstream;
 
+pub use alerts::{AlertMetrics, Delivery};
 pub use sessions::SessionMetrics;
 pub use store::StoreMetrics;
+pub use table::table;
 pub use upstream::{Breaker, UpstreamMetrics};
 
 /// Everything Hallpass counts.
@@ -42,6 +47,8 @@ pub struct Metrics {
     pub tasks: TaskMetrics,
     /// What replicas share.
     pub store: StoreMetrics,
+    /// Alerts.
+    pub alerts: AlertMetrics,
 }
 
 impl Metrics {
@@ -59,6 +66,7 @@ impl Metrics {
             audit: AuditMetrics::register(&mut registry),
             tasks: TaskMetrics::register(&mut registry),
             store: StoreMetrics::register(&mut registry),
+            alerts: AlertMetrics::register(&mut registry),
             registry,
         }
     }
@@ -84,10 +92,16 @@ struct HttpLabels {
     status: u16,
 }
 
+/// The trace an exemplar leads to.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TraceLabels {
+    trace_id: String,
+}
+
 /// Requests.
 pub struct HttpMetrics {
     requests: Family<HttpLabels, Counter>,
-    duration: Histogram,
+    duration: HistogramWithExemplars<TraceLabels>,
     in_flight: Gauge,
     panics: Counter,
 }
@@ -96,7 +110,7 @@ impl HttpMetrics {
     fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             requests: Family::default(),
-            duration: Histogram::new(latency_buckets()),
+            duration: HistogramWithExemplars::new(latency_buckets()),
             in_flight: Gauge::default(),
             panics: Counter::default(),
         };
@@ -131,13 +145,15 @@ impl HttpMetrics {
         InFlight(self.in_flight.clone())
     }
 
-    /// Counts an answered request.
+    /// Counts an answered request; one that is traced is an example of its
+    /// duration.
     pub fn answered(
         &self,
         method: &'static str,
         route: &'static str,
         status: u16,
         duration: Duration,
+        trace_id: Option<String>,
     ) {
         self.requests
             .get_or_create(&HttpLabels {
@@ -146,7 +162,8 @@ impl HttpMetrics {
                 status,
             })
             .inc();
-        self.duration.observe(duration.as_secs_f64());
+        let trace = trace_id.map(|trace_id| TraceLabels { trace_id });
+        self.duration.observe(duration.as_secs_f64(), trace, None);
     }
 
     /// Counts a request that ended in a defect.
@@ -396,6 +413,7 @@ mod tests {
             "/api/generate-client-secret",
             201,
             Duration::from_millis(3),
+            Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned()),
         );
         metrics
             .upstream
@@ -406,6 +424,7 @@ mod tests {
             "hallpass_build_info{version=\"1.2.3\"} 1",
             "hallpass_mints_total{profile=\"interview\",outcome=\"success\"} 1",
             "hallpass_http_requests_total{method=\"POST\",route=\"/api/generate-client-secret\",status=\"201\"} 1",
+            "# {trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"} 0.003",
             "hallpass_audit_records_total 3",
             "hallpass_audit_sync_duration_seconds_count 1",
             "hallpass_upstream_request_duration_seconds_count{outcome=\"success\"} 1",

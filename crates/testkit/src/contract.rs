@@ -1,5 +1,6 @@
 //! What every form of a port must hold to.
 
+pub mod alerts;
 pub mod calls;
 pub mod grants;
 pub mod interviews;

@@ -6,7 +6,7 @@ use crate::section::{Config, Profile, Role};
 use crate::suggest;
 
 /// Every permission there is.
-const PERMISSIONS: [&str; 13] = [
+const PERMISSIONS: [&str; 15] = [
     "grants:create",
     "grants:read:own",
     "grants:read:any",
@@ -18,6 +18,8 @@ const PERMISSIONS: [&str; 13] = [
     "audit:read",
     "usage:read",
     "sessions:read",
+    "alerts:read",
+    "alerts:manage",
     "sessions:manage",
     "upstreams:manage",
 ];

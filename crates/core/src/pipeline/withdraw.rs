@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::steps::AuditSlip;
+use super::{broker::Broker, steps::AuditSlip};
 use crate::{
     anomaly::{self, Anomaly},
+    audit::{Action, AuditEvent, Outcome},
     code::Code,
     grant::{Grant, GrantEvent},
-    ids::RevocationId,
+    ids::{RevocationId, Subject},
     ports::{StoreError, Withdrawn},
     quota::{Charge, Rate},
     refusal::Refusal,
@@ -81,28 +82,8 @@ impl AuditSlip<'_> {
         scope: Scope,
         reason: Option<String>,
     ) -> Result<Withdrawal, StoreError> {
-        let parts = &self.broker.parts;
-        let now = parts.clock.now();
-        let asked = Revocation {
-            id: parts.ids.revocation_id(),
-            scope,
-            reason,
-            created_at: now,
-            created_by: self.caller.subject.clone(),
-            lifted: None,
-        };
-        let revocation = parts.revocations.add(&asked).await?;
-        // First what lives: whoever is told of the revocation may rely on it.
-        let sessions_ended = parts.sessions.live.revoke(&revocation.scope);
-        let withdrawn = parts.grants.withdraw(&revocation.scope, now).await?;
-        // Whoever came in between was entered before it was checked again.
-        let sessions_ended = sessions_ended + parts.sessions.live.revoke(&revocation.scope);
-        Ok(Withdrawal {
-            is_new: revocation.id == asked.id,
-            revocation,
-            withdrawn,
-            sessions_ended,
-        })
+        let by = self.caller.subject.clone();
+        self.broker.withdraw(scope, reason, by).await
     }
 
     /// Takes a revocation out of force.
@@ -207,6 +188,59 @@ impl AuditSlip<'_> {
             let (request, caller) = (Some(&self.request), Some(&self.caller));
             self.broker.tell(anomaly, about, request, caller);
         }
+    }
+}
+
+impl Broker {
+    /// Puts a revocation in force that nobody asked for: the server found a
+    /// reason itself. It is recorded, and in force whether that works or not.
+    ///
+    /// # Errors
+    ///
+    /// A [`StoreError`] when it can't be kept.
+    pub async fn revoke_unasked(
+        &self,
+        scope: Scope,
+        reason: String,
+        by: Subject,
+    ) -> Result<Withdrawal, StoreError> {
+        let done = self.withdraw(scope, Some(reason), by).await?;
+        let (now, success) = (self.parts.clock.now(), Outcome::Success);
+        let mut event = AuditEvent::outcome(now, Action::RevocationAdd, success);
+        event.facts = facts_of(&done);
+        // A trail that can't be written says so itself.
+        let _ = self.parts.audit.append(event).await;
+        Ok(done)
+    }
+
+    async fn withdraw(
+        &self,
+        scope: Scope,
+        reason: Option<String>,
+        by: Subject,
+    ) -> Result<Withdrawal, StoreError> {
+        let parts = &self.parts;
+        let now = parts.clock.now();
+        let asked = Revocation {
+            id: parts.ids.revocation_id(),
+            scope,
+            reason,
+            created_at: now,
+            created_by: by,
+            lifted: None,
+        };
+        let revocation = parts.revocations.add(&asked).await?;
+        // First what lives: whoever is told of the revocation may rely on it.
+        let sessions_ended = parts.sessions.live.revoke(&revocation.scope);
+        let withdrawn = parts.grants.withdraw(&revocation.scope, now).await?;
+        // Whoever came in between was entered before it was checked again.
+        let sessions_ended = sessions_ended + parts.sessions.live.revoke(&revocation.scope);
+        Ok(Withdrawal {
+            is_new: revocation.id == asked.id,
+            revocation,
+            withdrawn,
+            sessions_ended,
+        })
     }
 }
 

@@ -16,6 +16,18 @@ impl OpenApi {
     }
 }
 
+/// Print the table of all metrics
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  hallpass metrics > metrics.md")]
+pub(crate) struct Metrics;
+
+impl Metrics {
+    pub(crate) fn run(self) -> Result<(), Stop> {
+        say(hallpass_telemetry::metrics_table().trim_end());
+        Ok(())
+    }
+}
+
 /// Print completions for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  hallpass completions bash > /etc/bash_completion.d/hallpass")]

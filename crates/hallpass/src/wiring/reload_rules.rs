@@ -17,6 +17,11 @@ pub(crate) fn fixed_changes(old: &Config, new: &Config) -> Vec<&'static str> {
         ("store", differ(&old.store, &new.store)),
         ("mint", differ(&old.mint, &new.mint)),
         ("audit", differ(&old.audit, &new.audit)),
+        (
+            "alerts",
+            differ(&old.alerts, &new.alerts) || hidden(&old.alerts) != hidden(&new.alerts),
+        ),
+        ("scan", differ(&old.scan, &new.scan)),
         ("log", differ(&old.log, &new.log)),
         (
             "limits.per_address_per_minute",
@@ -65,6 +70,13 @@ fn secrets(auth: &section::Auth) -> Vec<&str> {
     let sessions = auth.session_cookie.iter().flat_map(|it| &it.secrets);
     let all = tokens.chain(sessions);
     all.map(SecretString::expose_secret).collect()
+}
+
+/// The addresses and secrets of webhooks, which are not shown.
+fn hidden(alerts: &section::Alerts) -> Vec<&str> {
+    let all = alerts.webhook.iter();
+    let all = all.flat_map(|webhook| [webhook.url.as_ref(), webhook.secret.as_ref()]);
+    all.flatten().map(SecretString::expose_secret).collect()
 }
 
 #[cfg(test)]

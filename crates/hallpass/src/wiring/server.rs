@@ -11,12 +11,14 @@ use hallpass_core::{
     ports::{AuditLog, Clock},
 };
 use hallpass_http::{App, AppParts, Capacity, Origins, serve::tls::TlsReloader};
+use hallpass_store_sqlite::{Database, SqliteAlerts};
 use hallpass_telemetry::{LogFormat, LogGuard, LogSettings, Metrics};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
     alarm::Alarm,
+    alerts::{AlertParts, board::Board},
     authentication, calls, client_files,
     clock::{SystemClock, SystemIds, now},
     console,
@@ -29,11 +31,15 @@ use super::{
     observed::{self, ObservedMinter, PoolTold},
     policy, relay,
     reload::{Again, Reloader},
+    self_scan::SelfScan,
     sessions,
     shared::{self, Shared},
     trail, upstream,
 };
 use crate::cli::Stop;
+
+/// The file of the alerts within the data directory.
+const ALERTS: &str = "alerts.db";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -115,12 +121,14 @@ impl Server {
             .map_err(|problems| Stop::usage(problems.to_string()))?;
         life::start(config, &durable, &trail, &metrics, &tasks);
         let console = console::routes(config, &progress, &metrics, &tasks);
+        let board = Arc::new(Board::default());
         let beside = trail::Beside {
             config,
-            progress,
+            progress: progress.clone(),
             log: trail.clone(),
             metrics: metrics.clone(),
             fleet: durable.fleet.clone(),
+            board: board.clone(),
         };
         beside.start(&tasks)?;
         let key_hasher = install_key.hasher(Purpose::ApiKey);
@@ -131,7 +139,8 @@ impl Server {
             Arc::new(SystemIds),
         );
         let keys = durable.keys.clone();
-        let chain = authentication::chain(config, clock.clone(), keys, key_hasher, &tasks).await?;
+        let chain = 
+            authentication::chain(config, clock.clone(), keys.clone(), key_hasher, &tasks).await?;
         let told = shared::told(&metrics, trail.clone(), &clock);
         let held = durable.held.clone();
         let shared = Shared::open(config, held, told.clone(), &tasks).await?;
@@ -172,6 +181,31 @@ impl Server {
             safety_hasher: install_key.hasher(Purpose::SafetyIdentifier),
             mint_deadline: upstream::LONGEST_MINT,
         }));
+        // Each replica keeps its own, whatever store they share.
+        let kept = Database::open(&config.server.data_dir.join(ALERTS)).await?;
+        let alerts = Arc::new(SqliteAlerts::new(kept));
+        let scan = SelfScan::new(
+            config,
+            (keys.clone(), install_key.hasher(Purpose::ApiKey)),
+            broker.clone(),
+            board.clone(),
+            trail.clone(),
+        )?;
+        let watched = AlertParts {
+            config,
+            store: alerts.clone(),
+            board,
+            broker: broker.clone(),
+            pool: pool.clone(),
+            keys,
+            trail: progress,
+            log: trail.clone(),
+            metrics: metrics.clone(),
+        };
+        watched.start(&tasks).await?;
+        if let Some(scan) = scan {
+            tasks.spawn("self-scan", |stop| scan.run(stop));
+        }
         let reloader = Arc::new(Reloader {
             broker: broker.clone(),
             pool: pool.clone(),
@@ -206,6 +240,7 @@ impl Server {
                 waiting: durable.waiting.clone(),
                 alarm,
             }),
+            alerts,
             trail: trail::searched(&config.audit.dir, durable.fleet.as_ref()),
             origins: origins(config, &extras)?,
             capacity: Capacity {

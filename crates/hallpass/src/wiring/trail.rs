@@ -23,6 +23,7 @@ use hallpass_telemetry::Metrics;
 use zeroize::Zeroizing;
 
 use super::{
+    alerts::board::Board,
     clock::{SystemClock, now},
     durable::Fleet,
     install,
@@ -101,6 +102,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) metrics: Arc<Metrics>,
     /// What replicas share; none where there is one alone.
     pub(crate) fleet: Option<Fleet>,
+    /// Is told what is not well.
+    pub(crate) board: Arc<Board>,
 }
 
 impl Beside<'_> {

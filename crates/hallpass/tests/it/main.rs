@@ -9,6 +9,7 @@
 
 mod admin_keys;
 mod alarm;
+mod alerts;
 mod audit_unwritable;
 mod bad_input;
 mod calls;

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod alerts;
 mod arbitrary;
 mod audit;
 mod cross_origin;
@@ -24,4 +25,5 @@ mod mint;
 mod pages;
 mod roles;
 mod service;
+mod traces;
 mod unauthorised;

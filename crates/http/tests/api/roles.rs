@@ -104,6 +104,12 @@ const RULES: &[(&str, &str, Option<Permission>)] = &[
         Some(Permission::SessionsManage),
     ),
     ("GET", "/api/admin/usage", Some(Permission::UsageRead)),
+    ("GET", "/api/admin/alerts", Some(Permission::AlertsRead)),
+    (
+        "POST",
+        "/api/admin/alerts/{id}/acknowledge",
+        Some(Permission::AlertsManage),
+    ),
     ("GET", "/api/admin/audit", Some(Permission::AuditRead)),
     ("GET", "/api/admin/keys", Some(Permission::KeysRead)),
     ("POST", "/api/admin/keys", Some(Permission::KeysManage)),

@@ -22,7 +22,7 @@ use hallpass_http::{
     front_guard::{FrontGuard, FrontLimits},
     serve::TrustedProxies,
 };
-use hallpass_store_memory::MemoryQuotas;
+use hallpass_store_memory::{MemoryAlerts, MemoryQuotas};
 use hallpass_telemetry::Metrics;
 use http::{HeaderMap, Request, StatusCode, header, request};
 use http_body_util::BodyExt;
@@ -46,6 +46,7 @@ pub(crate) const MINT_ROUTES: [&str; 3] = [MINT, INTERVIEW, DROP_IN];
 pub(crate) struct Service {
     pub(crate) world: World,
     pub(crate) app: App,
+    pub(crate) alerts: Arc<MemoryAlerts>,
     public: Router,
     admin: Router,
 }
@@ -86,12 +87,14 @@ impl Service {
     }
 
     fn made(world: World, health: Arc<dyn Health>) -> Self {
+        let alerts = Arc::new(MemoryAlerts::default());
         let app = App::new(AppParts {
             broker: world.broker.clone(),
             guard: Arc::new(FrontGuard::new(LIMITS)),
             keys: Arc::new(keys(&world)),
             metrics: Arc::new(Metrics::new("1.2.3")),
             health,
+            alerts: alerts.clone(),
             trail: Arc::new(TenRecords),
             relay: None,
             calls: None,
@@ -107,6 +110,7 @@ impl Service {
             admin: hallpass_http::admin(app.clone(), Router::new()),
             world,
             app,
+            alerts,
         }
     }
 

@@ -46,6 +46,8 @@ const ROWS: &[(&str, &str, Access)] = &[
     ("GET", "/api/admin/sessions/{id}", Guarded),
     ("POST", "/api/admin/sessions/{id}/end", Guarded),
     ("GET", "/api/admin/usage", Guarded),
+    ("GET", "/api/admin/alerts", Guarded),
+    ("POST", "/api/admin/alerts/{id}/acknowledge", Guarded),
     ("GET", "/api/admin/audit", Guarded),
     ("GET", "/api/admin/keys", Guarded),
     ("POST", "/api/admin/keys", Guarded),

@@ -13,6 +13,7 @@ use hallpass_audit::{CheckpointKey, Notary, NotaryError, Progress, SignedCheckpo
 use hallpass_config::section;
 use hallpass_core::{
     Timestamp,
+    alert::RuleKind,
     audit::{Action, AuditEvent, Outcome},
     ports::AuditLog,
 };
@@ -23,7 +24,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Beside, sending, stdout};
 use crate::{
     cli::Stop,
-    wiring::{clock::now, lifecycle::Tasks},
+    wiring::{
+        alerts::board::{Board, cause},
+        clock::now,
+        lifecycle::Tasks,
+    },
 };
 
 /// How often the trail is looked at.
@@ -44,15 +49,17 @@ pub(super) fn start(beside: &Beside<'_>, seed: &[u8; 32], tasks: &Tasks) -> Resu
         settings: beside.audit().clone(),
         log: beside.log.clone(),
         metrics: beside.metrics.clone(),
+        board: beside.board.clone(),
         newest,
         signed_at: now(),
         recorded_at: None,
     };
     tasks.spawn("trail-checkpoints", |stop| signer.run(stop));
     if let Some(place) = &beside.audit().checkpoint_to {
-        let place = Place::open(place)?;
+        let (name, place) = (place_name(place), Place::open(place)?);
+        let board = beside.board.clone();
         tasks.spawn("checkpoint-delivery", |stop| {
-            deliver(place, deliveries, stop)
+            deliver(place, name, board, deliveries, stop)
         });
     }
     Ok(())
@@ -66,6 +73,7 @@ struct Signer {
     settings: section::Audit,
     log: Arc<dyn AuditLog>,
     metrics: Arc<Metrics>,
+    board: Arc<Board>,
     newest: watch::Sender<Option<SignedCheckpoint>>,
     signed_at: Timestamp,
     recorded_at: Option<Timestamp>,
@@ -97,19 +105,35 @@ impl Signer {
         });
         let (mut signer, made) = work.await.ok()?;
         match made {
-            Ok(Some(checkpoint)) => signer.made(checkpoint).await,
+            Ok(Some(checkpoint)) => {
+                signer.well();
+                signer.made(checkpoint).await;
+            }
             Ok(None) => {}
             Err(error @ (NotaryError::Contradiction { .. } | NotaryError::Note(_))) => {
                 tracing::error!(%error, "audit trail: checkpoints have ended");
+                signer.unwell(&error);
                 signer.metrics.audit.checkpoint_failed();
                 return None;
             }
             Err(error) => {
                 tracing::warn!(%error, "audit trail: no checkpoint could be made; it is tried again");
+                signer.unwell(&error);
                 signer.metrics.audit.checkpoint_failed();
             }
         }
         Some(signer)
+    }
+
+    fn unwell(&self, error: &NotaryError) {
+        let part = cause("part", "signing");
+        self.board
+            .set(RuleKind::AuditFailing, part, error.to_string());
+    }
+
+    fn well(&self) {
+        let part = cause("part", "signing");
+        self.board.clear(RuleKind::AuditFailing, part);
     }
 
     fn sign_due(&mut self, last: bool) -> Result<Option<SignedCheckpoint>, NotaryError> {
@@ -202,9 +226,18 @@ fn append(path: &Path, line: &str) -> std::io::Result<()> {
     file.sync_data()
 }
 
+/// A second place's name: an address without what it hides.
+fn place_name(place: &str) -> String {
+    let url = reqwest::Url::parse(place).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str);
+    host.unwrap_or(place).to_owned()
+}
+
 /// Hands over the newest checkpoint until it is taken or there is a newer one.
 async fn deliver(
     place: Place,
+    name: String,
+    board: Arc<Board>,
     mut newest: watch::Receiver<Option<SignedCheckpoint>>,
     stop: CancellationToken,
 ) {
@@ -225,8 +258,10 @@ async fn deliver(
             };
             let Err(why) = taken else {
                 wait = WAITS.0;
+                board.clear(RuleKind::CheckpointUndelivered, cause("place", &name));
                 break;
             };
+            board.set(RuleKind::CheckpointUndelivered, cause("place", &name), &why);
             tracing::warn!(
                 why,
                 "audit trail: the checkpoint's second place did not take it; it is tried again"

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hallpass_audit::{Archive, ClockWatch, Keeper};
 use hallpass_config::section;
 use hallpass_core::{
+    alert::RuleKind,
     audit::{Action, AuditEvent, Outcome},
     ports::AuditLog,
 };
@@ -15,7 +16,11 @@ use tokio_util::sync::CancellationToken;
 use super::Beside;
 use crate::{
     cli::Stop,
-    wiring::{clock::now, lifecycle::Tasks},
+    wiring::{
+        alerts::board::{Board, cause},
+        clock::now,
+        lifecycle::Tasks,
+    },
 };
 
 /// How often the segments are looked after, at least.
@@ -45,7 +50,10 @@ pub(super) fn start(beside: &Beside<'_>, tasks: &Tasks) -> Result<(), Stop> {
         retention_days: audit.retention_days,
     };
     let (log, metrics) = (beside.log.clone(), beside.metrics.clone());
-    tasks.spawn("trail-keeper", |stop| keep(keeper, log, metrics, stop));
+    let board = beside.board.clone();
+    tasks.spawn("trail-keeper", |stop| {
+        keep(keeper, log, metrics, board, stop)
+    });
     Ok(())
 }
 
@@ -53,8 +61,10 @@ async fn keep(
     keeper: Keeper,
     log: Arc<dyn AuditLog>,
     metrics: Arc<Metrics>,
+    board: Arc<Board>,
     stop: CancellationToken,
 ) {
+    let part = || cause("part", "keeping");
     loop {
         let sealed = keeper.sealed().ok();
         let kept = tokio::select! {
@@ -64,11 +74,13 @@ async fn keep(
         match kept {
             Ok(kept) => {
                 metrics.audit.kept(now().as_second());
+                board.clear(RuleKind::AuditFailing, part());
                 if kept.archived + kept.removed_here + kept.removed_archived > 0 {
                     tracing::info!(?kept, "audit trail: segments were archived or removed");
                 }
             }
             Err(error) => {
+                board.set(RuleKind::AuditFailing, part(), error.to_string());
                 tracing::error!(%error, "audit trail: old segments could not be kept; nothing is removed, and it is tried again in a minute");
             }
         }

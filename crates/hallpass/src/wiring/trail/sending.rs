@@ -4,11 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use hallpass_audit::{Receiver, Shipper, ShippingObserver, otlp_logs};
+use hallpass_core::alert::RuleKind;
 use hallpass_telemetry::Metrics;
 use reqwest::{Client, redirect::Policy};
 
 use super::{Beside, stdout};
-use crate::{cli::Stop, wiring::lifecycle::Tasks};
+use crate::{
+    cli::Stop,
+    wiring::{
+        alerts::board::{Board, cause},
+        lifecycle::Tasks,
+    },
+};
 
 /// How long one request may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -35,8 +42,13 @@ pub(super) fn send(
 ) -> Result<(), Stop> {
     let shipper = Shipper::open(&beside.audit().dir, &name)?;
     let (progress, metrics) = (beside.progress.clone(), beside.metrics.clone());
+    let board = beside.board.clone();
     tasks.spawn("trail-shipper", |stop| async move {
-        let observer = Observer { metrics, name };
+        let observer = Observer {
+            metrics,
+            board,
+            name,
+        };
         let stopped = stop.clone();
         let stopped = async move { stopped.cancelled().await };
         shipper.run(&*receiver, &progress, &observer, stopped).await;
@@ -117,6 +129,7 @@ impl Receiver for Otlp {
 
 struct Observer {
     metrics: Arc<Metrics>,
+    board: Arc<Board>,
     name: String,
 }
 
@@ -125,7 +138,14 @@ impl ShippingObserver for Observer {
         self.metrics.audit.shipping_lag(&self.name, records);
     }
 
+    fn taken(&self) {
+        let receiver = cause("receiver", &self.name);
+        self.board.clear(RuleKind::AuditLagging, receiver);
+    }
+
     fn failed(&self, why: &str) {
+        let receiver = cause("receiver", &self.name);
+        self.board.set(RuleKind::AuditLagging, receiver, why);
         tracing::warn!(
             receiver = self.name,
             why,

@@ -4,6 +4,7 @@ pub(crate) mod balancer;
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod dev;
+pub(crate) mod hook;
 pub(crate) mod needle;
 pub(crate) mod process;
 pub(crate) mod receiver;

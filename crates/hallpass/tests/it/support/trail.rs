@@ -55,7 +55,12 @@ impl Trail {
     /// The records of requests and of the server's life: not those that are
     /// written in between of a time or a crowd.
     pub(crate) fn records(&self) -> Vec<Record> {
-        const IN_BETWEEN: [&str; 2] = ["trail.checkpoint", "security.anomaly"];
+        const IN_BETWEEN: [&str; 4] = [
+            "trail.checkpoint",
+            "security.anomaly",
+            "alert.start",
+            "alert.end",
+        ];
         let asked_for = |record: &Record| !IN_BETWEEN.contains(&record.action());
         self.all().into_iter().filter(asked_for).collect()
     }

@@ -1,0 +1,154 @@
+//! The trail, read as it becomes durable: signals for the engine.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hallpass_audit::{Follower, OutcomeKind, ReadError, RecordSummary};
+use hallpass_core::{
+    Timestamp,
+    alert::{Cause, RuleKind, Signal},
+    anomaly::Anomaly,
+    audit::Action,
+    caller::Scheme,
+};
+
+use super::board::cause;
+
+/// Records read at once.
+const BATCH: usize = 4096;
+/// Records before the present ones that are looked at after a start, so that
+/// windows are not empty.
+const LOOKED_BACK: u64 = 200_000;
+/// What some records told.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) signals: Vec<Signal>,
+    /// The first record that was not read.
+    pub(super) next: u64,
+    /// Whether there may be more.
+    pub(super) more: bool,
+}
+
+/// Reads a trail from a place on.
+pub(super) struct TrailSight {
+    dir: PathBuf,
+    follower: Follower,
+    /// How far back a signal matters.
+    window: Duration,
+}
+
+impl TrailSight {
+    /// Looks from a record on, and at some before it.
+    pub(super) fn new(dir: &Path, durable: u64, window: Duration) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            follower: Follower::new(dir, durable.saturating_sub(LOOKED_BACK)),
+            window,
+        }
+    }
+
+    /// Reads what is durable, up to a batch.
+    pub(super) fn read(&mut self, durable: u64, now: Timestamp) -> Result<Batch, ReadError> {
+        let mut batch = Batch::default();
+        let mut read = 0;
+        while read < BATCH {
+            let place = self.follower.next_sequence();
+            let line = match self.follower.next_line(durable) {
+                Ok(line) => line,
+                Err(error) => {
+                    self.follower = Follower::new(&self.dir, place);
+                    return Err(error);
+                }
+            };
+            let Some((_, line)) = line else { break };
+            read += 1;
+            let Some(seen) = RecordSummary::of(line) else {
+                continue;
+            };
+            let age = Duration::try_from(now.duration_since(seen.time)).unwrap_or_default();
+            if age <= self.window {
+                batch.signals.extend(signal(&seen));
+            }
+        }
+        batch.next = self.follower.next_sequence();
+        batch.more = read == BATCH;
+        Ok(batch)
+    }
+}
+
+/// What a record means to the engine.
+fn signal(seen: &RecordSummary<'_>) -> Option<Signal> {
+    let at = seen.time;
+    match seen.action.parse().ok()? {
+        Action::GrantCreate | Action::GrantRefresh => {
+            let failed = match seen.outcome {
+                OutcomeKind::Success => false,
+                OutcomeKind::Failed => true,
+                _ => return None,
+            };
+            let machine = seen.scheme.as_deref() == Some(Scheme::ApiKey.name());
+            let subject = seen.subject.as_deref().filter(|_| !machine);
+            Some(Signal::Mint {
+                at,
+                user: subject.map(str::to_owned),
+                failed,
+            })
+        }
+        Action::Anomaly => {
+            let (kind, cause) = anomaly(seen.fact("anomaly")?, seen.fact("about")?);
+            Some(Signal::Event { at, kind, cause })
+        }
+        _ => None,
+    }
+}
+
+fn anomaly(name: &str, about: &str) -> (RuleKind, Cause) {
+    let mut cause = cause("about", about);
+    if name == <&str>::from(Anomaly::PassReused) {
+        return (RuleKind::PassReused, cause);
+    }
+    if name == <&str>::from(Anomaly::RefusalBurst) {
+        return (RuleKind::RefusalsBurst, cause);
+    }
+    cause.insert("anomaly".to_owned(), name.to_owned());
+    (RuleKind::SuspiciousUse, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn line(ours: &serde_json::Value, route: &str) -> String {
+        json!({
+            "time": 1_795_381_200_000_i64,
+            "actor": {"user": {"uid": "caller"}},
+            "http_request": {"url": {"path": route}},
+            "unmapped": {"hallpass": ours},
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn a_machine_is_no_user_and_an_anomaly_has_its_rule() {
+        let mint = |scheme: &str| {
+            let ours = json!({"action": "grant.create", "phase": "outcome", "outcome": "success",
+                "credential": {"scheme": scheme, "id": "x"}, "grant": {"subject": "user-1"}});
+            let line = line(&ours, MINT_ROUTES[0]);
+            match signal(&RecordSummary::of(line.as_bytes()).unwrap()) {
+                Some(Signal::Mint { user, .. }) => user,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(mint("jwt").as_deref(), Some("user-1"));
+        assert_eq!(mint("api_key"), None);
+        assert_eq!(anomaly("pass_reused", "gr_1").0, RuleKind::PassReused);
+        assert_eq!(anomaly("refusal_burst", "x").0, RuleKind::RefusalsBurst);
+        let (kind, cause) = anomaly("subject_networks", "subject a");
+        assert_eq!(kind, RuleKind::SuspiciousUse);
+        assert_eq!(cause["anomaly"], "subject_networks");
+    }
+}
