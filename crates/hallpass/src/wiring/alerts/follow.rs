@@ -137,7 +137,7 @@ mod tests {
         let mint = |scheme: &str| {
             let ours = json!({"action": "grant.create", "phase": "outcome", "outcome": "success",
                 "credential": {"scheme": scheme, "id": "x"}, "grant": {"subject": "user-1"}});
-            let line = line(&ours, MINT_ROUTES[0]);
+            let line = line(&ours, "/api/generate-client-secret");
             match signal(&RecordSummary::of(line.as_bytes()).unwrap()) {
                 Some(Signal::Mint { user, .. }) => user,
                 other => panic!("{other:?}"),
