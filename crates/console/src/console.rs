@@ -11,7 +11,9 @@ use tokio::sync::Semaphore;
 
 use crate::{
     assets, events, pages,
-    pages::{audit, keys, overview, record, revocations, sessions, sign_in, upstreams, users},
+    pages::{
+        alerts, audit, keys, overview, record, revocations, sessions, sign_in, upstreams, users,
+    },
     session::{Lives, Sessions},
     timeline::Timeline,
     trail::TrailDesk,
@@ -82,6 +84,11 @@ pub fn routes(parts: ConsoleParts) -> Router<App> {
         .route("/console/sessions", get(sessions::show))
         .route("/console/sessions/{id}/end", post(sessions::end))
         .route("/console/users", get(users::show))
+        .route("/console/alerts", get(alerts::show))
+        .route(
+            "/console/alerts/{id}/acknowledge",
+            post(alerts::acknowledge),
+        )
         .route("/console/audit", get(audit::show))
         .route("/console/audit/{sequence}", get(record::show))
         .route("/console/keys", get(keys::show))

@@ -11,7 +11,8 @@ use axum::response::{
 };
 use futures_util::stream;
 use hallpass_core::{
-    audit::Action, caller::Caller, code::Code, permission::Permission, refusal::Refusal,
+    audit::Action, caller::Caller, code::Code, permission::Permission, ports::StoreError,
+    refusal::Refusal,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
@@ -22,6 +23,7 @@ use crate::{
     live::Live,
     operator::Operator,
     pages::{
+        alerts,
         overview::{self, Range},
         sessions, users,
     },
@@ -38,6 +40,7 @@ const ALIVE: Duration = Duration::from_secs(15);
 enum View {
     Overview(Range),
     Sessions,
+    Alerts,
     Users,
 }
 
@@ -47,6 +50,7 @@ impl View {
         match self {
             Self::Overview(_) => None,
             Self::Sessions => Some(Permission::SessionsRead),
+            Self::Alerts => Some(Permission::AlertsRead),
             Self::Users => Some(Permission::UsageRead),
         }
     }
@@ -55,6 +59,7 @@ impl View {
         match self {
             Self::Overview(_) => "overview",
             Self::Sessions => "sessions",
+            Self::Alerts => "alerts",
             Self::Users => "users",
         }
     }
@@ -69,6 +74,7 @@ pub(crate) async fn stream(visit: Visit) -> Response {
     let fields = visit.query();
     let view = match fields.get("view") {
         Some("sessions") => View::Sessions,
+        Some("alerts") => View::Alerts,
         Some("users") => View::Users,
         _ => View::Overview(Range::of(fields.get("range"))),
     };
@@ -145,7 +151,10 @@ impl Feed {
             let Some(operator) = self.operator().await else {
                 return Some(self.over("signed-out"));
             };
-            let live = self.live(&operator);
+            let Ok(live) = self.live(&operator).await else {
+                // The store is away: what is shown stays as it is.
+                continue;
+            };
             let text = serde_json::to_string(&live).ok()?;
             if text != self.last {
                 let event = Event::default().event("view").data(&text);
@@ -179,11 +188,12 @@ impl Feed {
         (may && operator.may_enter() && operator.is_free(broker)).then_some(operator)
     }
 
-    fn live(&self, operator: &Operator) -> Live {
-        match self.view {
-            View::Overview(range) => overview::live(&self.visit, operator, range),
+    async fn live(&self, operator: &Operator) -> Result<Live, StoreError> {
+        Ok(match self.view {
+            View::Overview(range) => overview::live(&self.visit, operator, range).await,
             View::Sessions => sessions::live(&self.visit, operator),
+            View::Alerts => alerts::live(&self.visit, operator).await?,
             View::Users => users::live(&self.visit),
-        }
+        })
     }
 }

@@ -6,13 +6,14 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::{assets, operator::Operator, text::short};
 
 /// The pages an operator may go to.
-const PLACES: [(&str, &str, Option<Permission>); 6] = [
+const PLACES: [(&str, &str, Option<Permission>); 7] = [
     ("/console/", "Overview", None),
     (
         "/console/sessions",
         "Sessions",
         Some(Permission::SessionsRead),
     ),
+    ("/console/alerts", "Alerts", Some(Permission::AlertsRead)),
     ("/console/users", "Users", Some(Permission::UsageRead)),
     (
         "/console/revocations",

@@ -12,9 +12,10 @@ use hallpass_core::{
 
 /// What the console shows or does, of which a key must be allowed one at least
 /// to be let in.
-const SHOWN: [Permission; 6] = [
+const SHOWN: [Permission; 7] = [
     Permission::UsageRead,
     Permission::SessionsRead,
+    Permission::AlertsRead,
     Permission::AuditRead,
     Permission::KeysRead,
     Permission::GrantsReadAny,
@@ -35,9 +36,11 @@ impl Operator {
     pub(crate) fn of(broker: &Broker, caller: &Arc<Caller>, csrf: Arc<str>) -> Self {
         let policy = broker.policy();
         let allowed = |permission: &Permission| policy.require(caller, *permission).is_ok();
-        let asked = SHOWN
-            .into_iter()
-            .chain([Permission::SessionsManage, Permission::KeysManage]);
+        let asked = SHOWN.into_iter().chain([
+            Permission::SessionsManage,
+            Permission::KeysManage,
+            Permission::AlertsManage,
+        ]);
         Self {
             may: asked.filter(allowed).collect(),
             caller: caller.clone(),

@@ -1,5 +1,6 @@
 //! One file for each page.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod keys;
 pub(crate) mod overview;

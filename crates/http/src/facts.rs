@@ -22,7 +22,7 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// Every route there is, so that logs, metrics and audit name routes and never
 /// what a caller typed.
-const ROUTES: [&str; 56] = [
+const ROUTES: [&str; 57] = [
     "/api/generate-client-secret",
     "/api/interview/realtime-token",
     "/v1/realtime/client_secrets",
@@ -64,6 +64,7 @@ const ROUTES: [&str; 56] = [
     "/console/sessions/{id}/end",
     "/console/users",
     "/console/alerts",
+    "/console/alerts/{id}/acknowledge",
     "/console/audit",
     "/console/audit/{sequence}",
     "/console/keys",

@@ -8,7 +8,7 @@ use hallpass_core::{audit::Action, permission::Permission};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use super::{sessions, upstreams, users};
+use super::{alerts, sessions, upstreams, users};
 use crate::{
     answer::{known, page},
     form::address,
@@ -94,7 +94,7 @@ pub(crate) async fn show(visit: Visit) -> Response {
         Err(response) => return response,
     };
     let range = Range::of(visit.query().get("range"));
-    let live = live(&visit, &entered.operator, range);
+    let live = live(&visit, &entered.operator, range).await;
     let facts = vec![("page", "overview".to_owned())];
     let operator = match entered.done(&visit, facts).await {
         Ok(operator) => operator,
@@ -114,11 +114,16 @@ pub(crate) async fn show(visit: Visit) -> Response {
 }
 
 /// Everything on it that changes.
-pub(crate) fn live(visit: &Visit, operator: &Operator, range: Range) -> Live {
+pub(crate) async fn live(visit: &Visit, operator: &Operator, range: Range) -> Live {
     let mut live = Live::default();
     numbers::fill(visit, &mut live);
     charts::fill(visit, &mut live, range);
     upstreams::fill(visit, &mut live);
+    if operator.may(Permission::AlertsRead)
+        && alerts::fill(visit, &mut live, operator).await.is_err()
+    {
+        live.say("alerts", "not known");
+    }
     if operator.may(Permission::UsageRead) {
         users::fill(visit, &mut live, FEW);
         users::fill_budgets(visit, &mut live);
@@ -141,11 +146,15 @@ fn show_live(visit: &Visit, live: &Live, operator: &Operator, range: Range) -> M
         }
         dl.tiles {
             (tile(live, "Secrets, this minute", "issued_minute", Some("issued_hour")))
+            @if may(Permission::AlertsRead) { (tile(live, "Alerts", "alerts", Some("alerts_note"))) }
             (tile(live, "Live sessions", "live", Some("live_note")))
             (tile(live, "Failed mints, last hour", "failed_percent", Some("failed_note")))
             (tile(live, "Expired, last hour", "expired", Some("expired_note")))
             (tile(live, "Dropped, last hour", "dropped", Some("dropped_note")))
             @if may(Permission::UsageRead) { (tile(live, "Cost today", "cost", Some("cost_note"))) }
+        }
+        @if may(Permission::AlertsRead) {
+            div.alerts { (card("Alerts", Some(("/console/alerts", "All alerts")), &alerts::sheet(live, operator))) }
         }
         (choices("Time range", range.word(), &ranges))
         div.grid {

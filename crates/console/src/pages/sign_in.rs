@@ -125,7 +125,7 @@ impl Visit {
         if Operator::of(self.app.broker(), caller, "".into()).may_enter() {
             return Ok(());
         }
-        let text = "No role of this key may see anything here. The console needs one of the permissions usage:read, sessions:read, audit:read, keys:read, grants:read:any or upstreams:manage.";
+        let text = "No role of this key may see anything here. The console needs one of the permissions usage:read, sessions:read, alerts:read, audit:read, keys:read, grants:read:any or upstreams:manage.";
         Err(Refusal::new(Code::PermissionDenied, text))
     }
 

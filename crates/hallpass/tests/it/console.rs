@@ -1,6 +1,7 @@
 //! The operator's console from outside: signing in, reading, acting, watching.
 
 mod acting;
+mod alerting;
 mod events;
 mod hostile;
 mod numbers;
@@ -32,7 +33,7 @@ budget = { usd_per_day = 5.0, role_usd_per_day = 100.0 }
 
 [roles.auditor]
 profiles = []
-permissions = ["sessions:read", "keys:read", "audit:read", "usage:read"]
+permissions = ["sessions:read", "alerts:read", "keys:read", "audit:read", "usage:read"]
 
 [roles.accountant]
 profiles = []

@@ -7,12 +7,13 @@ use super::{Place, form};
 use crate::support::send;
 
 /// Every form that does something, and what it would be recorded as.
-const FORMS: [(&str, &str); 5] = [
+const FORMS: [(&str, &str); 6] = [
     ("/console/sessions/ls_1/end", "session.end"),
     ("/console/keys/k/revoke", "key.revoke"),
     ("/console/revocations", "revocation.add"),
     ("/console/revocations/rv_1/lift", "revocation.lift"),
     ("/console/upstreams/openai/breaker", "admin.request"),
+    ("/console/alerts/al_1/acknowledge", "alert.acknowledge"),
 ];
 
 #[tokio::test]
@@ -99,6 +100,7 @@ async fn a_reader_sees_no_button_and_is_refused_all_the_same() {
         "/console/",
         "/console/sessions",
         "/console/users",
+        "/console/alerts",
         "/console/revocations",
         "/console/keys",
         "/console/audit",

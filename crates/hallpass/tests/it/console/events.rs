@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use super::{Place, Signed};
 
 /// One open stream of a page.
-struct Stream {
+pub(super) struct Stream {
     response: Response,
     read: String,
 }
 
 impl Stream {
-    async fn open(signed: &Signed<'_>, path: &str) -> Self {
+    pub(super) async fn open(signed: &Signed<'_>, path: &str) -> Self {
         let response = signed.reading(path).send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -46,7 +46,7 @@ impl Stream {
     }
 
     /// Reads on until a view is as asked.
-    async fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub(super) async fn until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         loop {
             let (name, text) = self.next().await.expect("an event");
             assert_eq!(name, "view", "{text}");
