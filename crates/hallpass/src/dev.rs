@@ -47,7 +47,7 @@ pub(crate) fn run(dev: &Dev) -> Result<(), Stop> {
     let secrets = secrets::Secrets::open(&data_dir)?;
     block_on(async {
         let stopping = Stopping::on_signals()?;
-        serve(dev, &data_dir, &secrets, key, stopping).await
+        Box::pin(serve(dev, &data_dir, &secrets, key, stopping)).await
     })
 }
 

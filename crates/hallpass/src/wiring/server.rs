@@ -139,7 +139,7 @@ impl Server {
             Arc::new(SystemIds),
         );
         let keys = durable.keys.clone();
-        let chain = 
+        let chain =
             authentication::chain(config, clock.clone(), keys.clone(), key_hasher, &tasks).await?;
         let told = shared::told(&metrics, trail.clone(), &clock);
         let held = durable.held.clone();

@@ -149,7 +149,7 @@ async fn an_alert_is_told_in_every_place_once_and_ends_in_all_of_them() {
     assert_eq!(sent["severity"], "info");
     assert_eq!(sent["cause"]["subject"], "user-42");
     assert_eq!(sent["value"], 11.0);
-    assert!(house.serve.told("an alert began") >= 1);
+    house.serve.until_told("an alert began", 1);
 
     house.hook.ends("tokens_per_user").await;
     let listed = house.admin("/api/admin/alerts?rule=tokens_per_user").await;

@@ -48,9 +48,10 @@ impl Times {
         }
     }
 
-    /// OpenAI's session is ready.
-    pub(super) const fn opened(&mut self) {
+    /// OpenAI's session is ready: what was put off until then may be due.
+    pub(super) fn opened(&mut self) {
         self.opens_by = None;
+        self.wake_at(Instant::now());
     }
 
     /// Something was said.
