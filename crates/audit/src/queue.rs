@@ -255,10 +255,12 @@ impl Queue {
         let batches = late.map(|(_, batch)| [batch.clone(), waiting.batch.clone()]);
         drop(waiting);
         let stalled = batches.is_some();
+        // Before anyone is told: who then asks finds it so.
+        let changed = self.stalled.swap(stalled, Ordering::AcqRel) != stalled;
         for batch in batches.into_iter().flatten() {
             batch.finish(Err(Undone::Late));
         }
-        self.stalled.swap(stalled, Ordering::AcqRel) != stalled
+        changed
     }
 
     /// Whether the writer has been at the disk for too long.

@@ -38,6 +38,22 @@ impl Gate {
     }
 }
 
+/// The test's hold of the gate: it does not end with the gate shut, since the
+/// trail's end waits for its writer.
+struct Hold(Arc<Gate>);
+
+impl Hold {
+    fn set(&self, shut: bool) {
+        self.0.set(shut);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
 /// The local disk behind a gate.
 struct Gated(Arc<Gate>);
 
@@ -97,14 +113,14 @@ impl TrailObserver for Told {
     }
 }
 
-fn gated(dir: &Path) -> (Trail, Arc<Gate>, mpsc::Receiver<bool>) {
+fn gated(dir: &Path) -> (Trail, Hold, mpsc::Receiver<bool>) {
     let gate = Arc::new(Gate::default());
     let (told, hears) = mpsc::channel();
     let mut settings = settings(dir);
     settings.disk = Arc::new(Gated(gate.clone()));
     settings.patience = Duration::from_millis(40);
     settings.observer = Arc::new(Told(Mutex::new(told)));
-    (Trail::open(settings).unwrap().0, gate, hears)
+    (Trail::open(settings).unwrap().0, Hold(gate), hears)
 }
 
 fn assert_late<T: std::fmt::Debug>(result: &Result<T, AuditUnavailable>) {

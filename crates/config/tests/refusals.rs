@@ -367,7 +367,7 @@ fn roles_fit_profiles_and_logins() {
     hallpass.toml:4:8: roles.candidate: nobody can have this role: it is not the default, no login maps roles, and API keys are off. Map a claim with `claims = { roles = … }`, allow API keys, or remove the role.
     hallpass.toml:5:13: roles.candidate.profiles[0]: there is no profile `interviw`. Known here: orphan.
     hallpass.toml:6:16: roles.candidate.permissions[0]: there is no permission `grants:creat`. Did you mean `grants:create`?
-    hallpass.toml:6:44: roles.candidate.permissions[2]: there is no permission `x:*`. Known here: grants:create, grants:read:own, grants:read:any, grants:revoke:own, grants:revoke:any, interviews:manage, keys:read, keys:manage, audit:read, usage:read, sessions:read, sessions:manage, upstreams:manage.
+    hallpass.toml:6:44: roles.candidate.permissions[2]: there is no permission `x:*`. Known here: grants:create, grants:read:own, grants:read:any, grants:revoke:own, grants:revoke:any, interviews:manage, keys:read, keys:manage, audit:read, usage:read, sessions:read, alerts:read, alerts:manage, sessions:manage, upstreams:manage.
     hallpass.toml:7:11: profiles.orphan: nobody may use this profile: no role names it. Add it to the `profiles` of a role, or remove it.
     ");
 }
