@@ -1,7 +1,7 @@
 //! The operator's console: pages on the admin listener, kept open while
 //! something is watched.
 //!
-//! A page is rendered from a [`live`] view and then kept current by
+//! A page is rendered from a `live` view and then kept current by
 //! server-sent events that carry the same view, so what was rendered and what
 //! is sent can't differ. Every page can be read without script.
 //!
