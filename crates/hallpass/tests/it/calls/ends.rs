@@ -185,7 +185,9 @@ async fn a_call_that_outlives_its_server_is_hung_up_by_the_next() {
     assert_eq!(reason, "orphaned");
     assert_eq!(calls.hangups().await, [json!(503), json!(200)]);
 
-    calls.serve.process.kill_9();
+    // The end is recorded before the call is forgotten: this waits for both.
+    let status = calls.serve.process.end(Signal::TERM);
+    assert!(status.success(), "{status}");
     calls.serve = Serve::start(&calls.site);
     calls.called().await;
     assert_eq!(calls.hangups().await.len(), 2, "what is over is forgotten");
