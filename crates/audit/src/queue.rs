@@ -247,20 +247,22 @@ impl Queue {
 
     /// Sees whether the writer has been at the disk for too long, and lets
     /// nobody wait for it then: neither those whose records it has, nor those
-    /// in line, nor who comes until it is back. Whether that changed.
-    pub(crate) fn see_stall(&self, patience: Duration) -> bool {
+    /// in line, nor who comes until it is back. `tell` hears of a change before
+    /// they do.
+    pub(crate) fn see_stall(&self, patience: Duration, tell: impl FnOnce(bool)) {
         let waiting = held(&self.waiting);
         let late = waiting.at_disk.as_ref();
         let late = late.filter(|(since, _)| since.elapsed() >= patience);
         let batches = late.map(|(_, batch)| [batch.clone(), waiting.batch.clone()]);
         drop(waiting);
         let stalled = batches.is_some();
-        // Before anyone is told: who then asks finds it so.
-        let changed = self.stalled.swap(stalled, Ordering::AcqRel) != stalled;
+        // Before anyone is let go: who then asks finds it so.
+        if self.stalled.swap(stalled, Ordering::AcqRel) != stalled {
+            tell(stalled);
+        }
         for batch in batches.into_iter().flatten() {
             batch.finish(Err(Undone::Late));
         }
-        changed
     }
 
     /// Whether the writer has been at the disk for too long.

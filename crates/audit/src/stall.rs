@@ -35,14 +35,12 @@ impl StallWatch {
     pub(crate) fn run(self) {
         let moment = self.patience / LOOKS;
         while self.queue.writer_lives(moment) {
-            if self.queue.see_stall(self.patience) {
-                self.tell();
-            }
+            self.queue
+                .see_stall(self.patience, |stalled| self.tell(stalled));
         }
     }
 
-    fn tell(&self) {
-        let stalled = self.queue.is_stalled();
+    fn tell(&self, stalled: bool) {
         if stalled {
             let waited = self.patience;
             tracing::error!(
