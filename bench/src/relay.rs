@@ -214,6 +214,9 @@ impl Report {
         sessions: usize,
     ) -> Result<()> {
         // What the first ones make is made once.
+        if running.peer == Peer::Hallpass {
+            besides::warm_up(running, setting).await?;
+        }
         let first = Fleet::connect(running, setting, 20).await?;
         let before = running.usage()?;
         let fleet = Fleet::connect(running, setting, sessions).await?;

@@ -10,7 +10,11 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use tokio::{io::AsyncReadExt, net::TcpStream, task::spawn_local};
+use tokio::{
+    io::{AsyncReadExt, BufReader},
+    net::TcpStream,
+    task::spawn_local,
+};
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
@@ -26,6 +30,8 @@ use crate::{users, wire::Connection};
 
 /// Mints that are timed while sessions are held.
 const MINTS: usize = 500;
+/// Mints before memory is looked at.
+const WARMING: usize = 2500;
 /// A first byte that opens a close frame.
 const CLOSE: u8 = 0x88;
 /// After this a session counts as never closed.
@@ -46,6 +52,16 @@ pub(super) struct Ended {
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
     pub(super) longest_ms: f64,
+}
+
+/// Mints until what a server makes once is made: its caches, its file's pages.
+pub(super) async fn warm_up(running: &Running, setting: &Setting) -> Result<()> {
+    for number in 0..WARMING {
+        let token = &setting.tokens[number % setting.tokens.len()];
+        let stream = TcpStream::connect(running.address).await?;
+        session::mint(running, stream, token).await?;
+    }
+    Ok(())
 }
 
 /// Mints one after the other, each on a connection of its own.
@@ -104,12 +120,19 @@ async fn revoke_all(admin: SocketAddr, setting: &Setting) -> Result<Instant> {
     Ok(answered)
 }
 
-/// When a session that says nothing was closed.
-async fn closed(mut stream: TcpStream) -> Result<Instant> {
-    let mut frame = [0; 512];
+/// When the close frame of a session that says nothing was there.
+async fn closed(stream: TcpStream) -> Result<Instant> {
+    let mut stream = BufReader::new(stream);
     loop {
-        let read = stream.read(&mut frame).await?;
-        if read == 0 || frame[0] == CLOSE {
+        let first = stream.read_u8().await.context("it ended without a close")?;
+        let length = match stream.read_u8().await? {
+            126 => u64::from(stream.read_u16().await?),
+            127 => stream.read_u64().await?,
+            short => u64::from(short),
+        };
+        let mut payload = (&mut stream).take(length);
+        tokio::io::copy_buf(&mut payload, &mut tokio::io::sink()).await?;
+        if first == CLOSE {
             return Ok(Instant::now());
         }
     }
@@ -127,6 +150,10 @@ pub(super) async fn idle_over_tls(
         .with_no_client_auth();
     let connector = TlsConnector::from(Arc::new(config));
     let mut held = Vec::with_capacity(sessions);
+    for number in 0..WARMING {
+        let token = &setting.tokens[number % setting.tokens.len()];
+        session::mint(running, connect(running, &connector).await?, token).await?;
+    }
     for number in 0..20 {
         held.push(open_tls(running, setting, &connector, number).await?);
     }

@@ -185,7 +185,11 @@ impl LiveSession {
 
     /// Waits until someone ends it.
     pub async fn ended(&self) -> EndReason {
-        poll_fn(|cx| self.poll_ended(cx)).await
+        let mut wait = Wait {
+            session: self,
+            waker: None,
+        };
+        poll_fn(|cx| wait.poll(cx)).await
     }
 
     /// Adds usage; the usage since the last time it was asked is added to the
@@ -207,6 +211,29 @@ impl LiveSession {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A wait for the end that may be given up: who waits is forgotten then, and
+/// with it the task that waited, whose memory its waker holds.
+struct Wait<'s> {
+    session: &'s LiveSession,
+    waker: Option<Waker>,
+}
+
+impl Wait<'_> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<EndReason> {
+        self.waker = Some(cx.waker().clone());
+        self.session.poll_ended(cx)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if let Some(waker) = &self.waker {
+            let mut state = self.session.state();
+            state.waiting.retain(|other| !other.will_wake(waker));
+        }
     }
 }
 
@@ -287,6 +314,17 @@ pub(crate) mod tests {
         tokio::task::yield_now().await;
         session.end(EndReason::Operator);
         assert_eq!(waiting.await.unwrap(), EndReason::Operator);
+    }
+
+    #[test]
+    fn a_wait_that_was_given_up_is_forgotten() {
+        let session = session(1, "a", None);
+        let mut waiting = Box::pin(session.ended());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(session.state().waiting.len(), 1);
+        drop(waiting);
+        assert_eq!(session.state().waiting.len(), 0);
     }
 
     #[test]
