@@ -156,11 +156,24 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
+/// What several replicas stand on and before.
+const FOR_REPLICAS: [&str; 3] = ["nginx", "PostgreSQL", "redis-server"];
+
 /// Installs what the tests need and is not there.
 pub(crate) fn for_tests() -> Result<()> {
+    install(|_| true)
+}
+
+/// Installs what several replicas need and is not there.
+pub(crate) fn for_replicas() -> Result<()> {
+    install(|need| FOR_REPLICAS.contains(&need.name))
+}
+
+fn install(wanted: impl Fn(&Need) -> bool) -> Result<()> {
     let mut apt = Apt::new();
     NEEDS
         .iter()
+        .filter(|need| wanted(need))
         .try_for_each(|need| provide(need, &root().join(need.folder), &mut apt))
 }
 
@@ -304,6 +317,12 @@ mod tests {
             .downcast::<Missing>()
             .expect("said to be missing")
             .to_string()
+    }
+
+    #[test]
+    fn what_replicas_need_is_among_the_needs() {
+        let names: Vec<&str> = NEEDS.iter().map(|need| need.name).collect();
+        assert!(FOR_REPLICAS.iter().all(|name| names.contains(name)));
     }
 
     #[test]

@@ -46,11 +46,18 @@ pub struct ChaosProxy {
     chaos: Arc<Mutex<Chaos>>,
     connections: Arc<Mutex<JoinSet<()>>>,
     accepting: JoinHandle<()>,
-    held: Held,
+    held: watch::Sender<bool>,
+    resets: watch::Sender<u64>,
 }
 
-/// Whether bytes stand still.
-type Held = watch::Sender<bool>;
+/// What happens to connections that are open.
+#[derive(Clone)]
+struct Levers {
+    /// Whether bytes stand still.
+    held: watch::Receiver<bool>,
+    /// Changes whenever all are reset.
+    resets: watch::Receiver<u64>,
+}
 
 impl ChaosProxy {
     /// Starts a proxy before a server.
@@ -59,14 +66,17 @@ impl ChaosProxy {
         let address = socket.local_addr().unwrap();
         let chaos = Arc::new(Mutex::new(Chaos::None));
         let connections = Arc::<Mutex<JoinSet<()>>>::default();
-        let held = Held::new(false);
-        let holding = held.clone();
+        let (held, resets) = (watch::Sender::new(false), watch::Sender::new(0));
+        let levers = Levers {
+            held: held.subscribe(),
+            resets: resets.subscribe(),
+        };
         let (now, open) = (Arc::clone(&chaos), Arc::clone(&connections));
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = socket.accept().await {
                 let chaos = now.lock().unwrap().clone();
                 let mut open = open.lock().unwrap();
-                open.spawn(serve(stream, server, chaos, holding.subscribe()));
+                open.spawn(serve(stream, server, chaos, levers.fresh()));
                 while open.try_join_next().is_some() {}
             }
         });
@@ -76,6 +86,7 @@ impl ChaosProxy {
             connections,
             accepting,
             held,
+            resets,
         }
     }
 
@@ -99,6 +110,12 @@ impl ChaosProxy {
         self.held.send_replace(stalled);
     }
 
+    /// Resets all connections that pass bytes on, at both ends, with what is
+    /// under way; new ones are taken.
+    pub fn reset(&self) {
+        self.resets.send_modify(|times| *times += 1);
+    }
+
     /// Connections that neither side has ended.
     ///
     /// # Panics
@@ -119,6 +136,15 @@ impl ChaosProxy {
     }
 }
 
+impl Levers {
+    /// For a connection that is opened now: earlier resets are not its own.
+    fn fresh(&self) -> Self {
+        let mut fresh = self.clone();
+        fresh.resets.mark_unchanged();
+        fresh
+    }
+}
+
 impl Drop for ChaosProxy {
     fn drop(&mut self) {
         self.accepting.abort();
@@ -126,12 +152,7 @@ impl Drop for ChaosProxy {
     }
 }
 
-async fn serve(
-    mut client: TcpStream,
-    server: SocketAddr,
-    chaos: Chaos,
-    held: watch::Receiver<bool>,
-) {
+async fn serve(mut client: TcpStream, server: SocketAddr, chaos: Chaos, levers: Levers) {
     match chaos {
         Chaos::ResetAtOnce => reset(&client),
         Chaos::Silence => {
@@ -151,13 +172,10 @@ async fn serve(
             let Ok(mut server) = TcpStream::connect(server).await else {
                 return;
             };
-            let (from_client, to_client) = client.split();
-            let (from_server, to_server) = server.split();
-            // One way may end before the other.
-            tokio::join!(
-                pass_on(from_client, to_server, held.clone()),
-                pass_on(from_server, to_client, held),
-            );
+            if !both_ways(&mut client, &mut server, levers).await {
+                reset(&client);
+                reset(&server);
+            }
         }
         Chaos::ResetAfterHead => {
             if let Some(answer) = answer_of(&mut client, server).await {
@@ -184,12 +202,30 @@ async fn serve(
     }
 }
 
+/// Passes bytes on until both sides are done; false where they are to be reset.
+async fn both_ways(client: &mut TcpStream, server: &mut TcpStream, levers: Levers) -> bool {
+    let Levers { held, mut resets } = levers;
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    // One way may end before the other.
+    let passing = async {
+        tokio::join!(
+            pass_on(from_client, to_server, held.clone()),
+            pass_on(from_server, to_client, held),
+        )
+    };
+    tokio::select! {
+        _ = passing => true,
+        _ = resets.changed() => false,
+    }
+}
+
 async fn pass_on(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut held: watch::Receiver<bool>,
 ) {
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         if held.wait_for(|held| !held).await.is_err() {
             return;

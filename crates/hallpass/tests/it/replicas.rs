@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use hallpass_testkit::{
+    chaos::ChaosProxy,
     postgres::{self, TestDatabase},
     redis::RedisServer,
 };
@@ -45,92 +46,141 @@ profiles = ["interview", "relayed"]
 permissions = ["grants:create", "grants:read:own", "grants:revoke:own"]
 "#;
 
+/// What the replicas stand on.
+struct Ground {
+    sim: Sim,
+    standard_key: String,
+    redis: RedisServer,
+    database: Database,
+}
+
+/// Where the replicas keep what lasts.
+enum Database {
+    /// On the server all tests share.
+    Shared(TestDatabase),
+    /// On one that may be stopped.
+    Own(postgres::Server),
+}
+
+/// The ways one replica goes.
+#[derive(Clone)]
+struct Road {
+    redis: String,
+    postgres: String,
+    upstream: String,
+}
+
+/// How the replicas are started.
+struct Plan {
+    /// One for each.
+    roads: Vec<Road>,
+    /// The limits of everyone with a token.
+    limits: String,
+    command_ms: u64,
+    /// When the breaker of their upstream opens, and for how long; as by
+    /// default where it says nothing.
+    breaker: &'static str,
+    /// Whether nginx reaches them through proxies that break.
+    fronted: bool,
+}
+
 /// The whole arrangement.
 struct Place {
-    sim: Sim,
+    ground: Ground,
     sites: Vec<Site>,
     /// None while it is down.
     serves: Vec<Option<Serve>>,
+    /// Between nginx and each, where that may break.
+    fronts: Vec<ChaosProxy>,
     /// nginx before them.
     url: String,
     caller: String,
     operator: String,
-    redis: RedisServer,
     _nginx: Process,
     _folder: TempDir,
-    _database: TestDatabase,
 }
 
-/// What an arrangement is made of, before it is started.
-struct Plan {
-    redis_url: String,
-    postgres_url: String,
-    command_ms: u64,
+impl Ground {
+    /// With a database of the shared server, or one of its own.
+    async fn new(own_database: bool) -> Self {
+        let standard_key = format!("sk-{}", random_hex(16));
+        Self {
+            sim: Sim::start(&standard_key),
+            standard_key,
+            redis: RedisServer::start().await,
+            database: match own_database {
+                true => Database::Own(postgres::Server::start()),
+                false => Database::Shared(postgres::database()),
+            },
+        }
+    }
+
+    /// The ways there without anything between.
+    fn road(&self) -> Road {
+        Road {
+            redis: self.redis.url(),
+            postgres: match &self.database {
+                Database::Shared(database) => database.url(),
+                Database::Own(server) => server.database("hallpass"),
+            },
+            upstream: self.sim.url.clone(),
+        }
+    }
 }
 
 impl Place {
     async fn start() -> Self {
-        let (redis, database) = (RedisServer::start().await, postgres::database());
+        let ground = Ground::new(false).await;
         let plan = Plan {
-            redis_url: redis.url(),
-            postgres_url: database.url(),
+            roads: vec![ground.road(); REPLICAS],
+            limits: format!("{{ per_day = {LIMIT} }}"),
             // This machine may do other things, too.
             command_ms: 3000,
+            breaker: "",
+            fronted: false,
         };
-        Self::by(&plan, redis, database).await
+        Self::by(&plan, ground).await
     }
 
-    async fn by(plan: &Plan, redis: RedisServer, database: TestDatabase) -> Self {
-        let key = format!("sk-{}", random_hex(16));
-        let sim = Sim::start(&key);
-        let install_key = random_hex(16);
-        let (first, mut sites) = (Site::new(&sim.url, &key, &more(plan)), Vec::new());
-        for number in 0..REPLICAS {
-            let site = match number {
-                0 => first.clone(),
-                _ => Site::new(&sim.url, &key, &more(plan)),
-            };
-            // All know the same people, and take each other's passes and keys.
-            std::fs::write(site.path("jwt-secret"), &first.jwt_secret).unwrap();
-            std::fs::write(site.path("installation"), &install_key).unwrap();
-            std::fs::write(site.path("postgres"), &plan.postgres_url).unwrap();
-            std::fs::write(site.path("redis"), &plan.redis_url).unwrap();
-            let own = format!(
-                "data_dir = \"data\"\ninstall_key_file = \"installation\"\nreplica = \"r{number}\""
-            );
-            site.change("data_dir = \"data\"", &own);
-            let limits = format!("[roles.person]\nlimits = {{ per_day = {LIMIT} }}\n");
-            site.change("[roles.person]\n", &limits);
-            sites.push(site);
-        }
-        let caller = first.api_key("caller", "svc");
-        let operator = first.api_key("operator", "adm");
-        let mut serves = Vec::new();
+    async fn by(plan: &Plan, ground: Ground) -> Self {
+        let sites = plan.sites(&ground.standard_key);
+        let caller = sites[0].api_key("caller", "svc");
+        let operator = sites[0].api_key("operator", "adm");
+        let (mut serves, mut fronts, mut behind) = (Vec::new(), Vec::new(), Vec::new());
         for site in &sites {
             let serve = Serve::start(site);
             let address = format!("\nlisten = \"{}\"", serve.public);
             site.change("\nlisten = \"127.0.0.1:0\"", &address);
+            if plan.fronted {
+                let front = ChaosProxy::start(serve.public.parse().unwrap()).await;
+                behind.push(front.address().to_string());
+                fronts.push(front);
+            } else {
+                behind.push(serve.public.clone());
+            }
             serves.push(Some(serve));
         }
         let folder = tempfile::tempdir().unwrap();
-        let servers: Vec<String> = serves
-            .iter()
-            .flatten()
-            .map(|it| it.public.clone())
-            .collect();
-        let (nginx, url) = balancer(folder.path(), &servers);
+        let (nginx, url) = balancer(folder.path(), &behind);
         until_it_answers(&url).await;
         Self {
-            sim,
+            ground,
             sites,
             serves,
+            fronts,
             url,
             caller,
             operator,
-            redis,
             _nginx: nginx,
             _folder: folder,
-            _database: database,
+        }
+    }
+
+    /// The database server, where it may be stopped.
+    fn own_database(&mut self) -> &mut postgres::Server {
+        match &mut self.ground.database {
+            Database::Own(server) => server,
+            Database::Shared(_) => panic!("others use it, too"),
         }
     }
 
@@ -190,6 +240,11 @@ impl Place {
 
     /// Connects to a replica with a pass, as a browser does.
     async fn connect(&self, replica: usize, pass: &Value) -> Socket {
+        let socket = self.try_connect(replica, pass).await;
+        socket.expect("the replica takes connections")
+    }
+
+    async fn try_connect(&self, replica: usize, pass: &Value) -> Option<Socket> {
         let secret = pass["value"].as_str().unwrap();
         let offers = format!("realtime, openai-insecure-api-key.{secret}");
         let url = format!("ws://{}/v1/realtime", self.at(replica).public);
@@ -198,7 +253,7 @@ impl Place {
         request
             .headers_mut()
             .insert("sec-websocket-protocol", offers);
-        Socket(connect_async(request).await.unwrap().0)
+        Some(Socket(connect_async(request).await.ok()?.0))
     }
 
     async fn revoke(&self, replica: usize, kind: &str, target: &str) -> Value {
@@ -211,8 +266,41 @@ impl Place {
     }
 }
 
-fn more(plan: &Plan) -> String {
-    let command_ms = plan.command_ms;
+impl Plan {
+    /// A folder for each replica. All know the same people, and take each
+    /// other's passes and keys.
+    fn sites(&self, standard_key: &str) -> Vec<Site> {
+        let (install_key, jwt_secret) = (random_hex(16), random_hex(32));
+        let mut sites = Vec::new();
+        for (number, road) in self.roads.iter().enumerate() {
+            let mut site = Site::new(&road.upstream, standard_key, &more(self.command_ms));
+            site.jwt_secret.clone_from(&jwt_secret);
+            for (file, text) in [
+                ("jwt-secret", &jwt_secret),
+                ("installation", &install_key),
+                ("postgres", &road.postgres),
+                ("redis", &road.redis),
+            ] {
+                std::fs::write(site.path(file), text).unwrap();
+            }
+            let own = format!(
+                "data_dir = \"data\"\ninstall_key_file = \"installation\"\nreplica = \"r{number}\""
+            );
+            site.change("data_dir = \"data\"", &own);
+            let upstream = format!("timeout_ms = 2000\n{}", self.breaker);
+            site.change("timeout_ms = 2000", &upstream);
+            let person = format!(
+                "[roles.person]\nlimits = {}\nprofiles = [\"interview\", \"relayed\"]",
+                self.limits
+            );
+            site.change("[roles.person]\nprofiles = [\"interview\"]", &person);
+            sites.push(site);
+        }
+        sites
+    }
+}
+
+fn more(command_ms: u64) -> String {
     format!(
         "[store]\ndurable_file = \"postgres\"\nshared_file = \"redis\"\nreplicas = {REPLICAS}\nshared_timeout_ms = {command_ms}\nrevocations_stale_seconds = {STALE}\n{MORE}"
     )

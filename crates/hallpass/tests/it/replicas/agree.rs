@@ -39,7 +39,7 @@ async fn limits_are_the_sums_and_a_replica_that_dies_takes_nothing_with_it() {
         let answer = place.mint(replica, &bearer, &json!({})).await;
         assert_eq!(answer.status, 429, "also one that has just started");
     }
-    assert_eq!(sim::log(&client, &place.sim.url).await.len(), LIMIT);
+    assert_eq!(sim::log(&client, &place.ground.sim.url).await.len(), LIMIT);
     let recorded = place.sites.iter().map(|site| {
         let records = site.trail().records();
         let minted = records.iter();
