@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -107,8 +107,7 @@ impl Lines {
     pub(crate) fn next(&mut self) -> io::Result<Option<Result<&[u8], Flaw>>> {
         self.line.clear();
         self.offset = self.next;
-        let mut limited = (&mut self.file).take(MAX_LINE as u64);
-        let read = limited.read_until(b'\n', &mut self.line)?;
+        let read = self.read_line()?;
         self.next += read as u64;
         if read == 0 {
             return Ok(None);
@@ -122,6 +121,23 @@ impl Lines {
             Flaw::Unterminated
         };
         Ok(Some(Err(flaw)))
+    }
+
+    /// Appends bytes up to a line feed, and it, as far as a line may go; how
+    /// many there were.
+    fn read_line(&mut self) -> io::Result<usize> {
+        while self.line.len() < MAX_LINE {
+            let there = self.file.fill_buf()?;
+            let there = &there[..there.len().min(MAX_LINE - self.line.len())];
+            let end = memchr::memchr(b'\n', there);
+            let count = end.map_or(there.len(), |end| end + 1);
+            self.line.extend_from_slice(&there[..count]);
+            self.file.consume(count);
+            if end.is_some() || count == 0 {
+                break;
+            }
+        }
+        Ok(self.line.len())
     }
 }
 

@@ -154,7 +154,21 @@ fn begins_with_kind(session: &str, kind: SessionKind) -> bool {
 
 /// Whether a text that may leave for a browser or a log holds the standard key.
 pub(crate) fn shows_key(text: &str, key: &str) -> bool {
-    key.len() >= TELLING_KEY && memchr::memmem::find(text.as_bytes(), key.as_bytes()).is_some()
+    // A search is prepared in a time that grows with what is searched for, and
+    // a prepared one would be a copy of the key: so the key's end is searched
+    // for, and the rest compared where it is found.
+    let (text, key) = (text.as_bytes(), key.as_bytes());
+    let Some(end) = key.last_chunk::<TELLING_KEY>() else {
+        return false;
+    };
+    let mut from = 0;
+    while let Some(at) = memchr::memmem::find(&text[from..], end) {
+        if text[..from + at + TELLING_KEY].ends_with(key) {
+            return true;
+        }
+        from += at + 1;
+    }
+    false
 }
 
 fn check_expiry(seconds: i64, now: Timestamp) -> Result<Timestamp, Fault> {
@@ -337,6 +351,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_key_is_found_wherever_it_stands(
+            before in "[ab]{0,40}", key in "[ab]{16,24}", after in "[ab]{0,40}", other in "[ab]{16,24}",
+        ) {
+            let text = format!("{before}{key}{after}");
+            prop_assert!(shows_key(&text, &key));
+            prop_assert_eq!(shows_key(&text, &other), text.contains(&other));
+        }
+
         #[test]
         fn no_body_panics(body in prop::collection::vec(any::<u8>(), 0..512)) {
             let _ = judge(&body, SessionKind::Realtime);
