@@ -277,7 +277,10 @@ impl Watch {
         match self.rule.kind.measure() {
             Measure::Share => vec![self.share_now(now)],
             Measure::Count => {
-                let sums = self.counts.sums(now);
+                // One that is well and one that is not there end an alert alike.
+                let rule = &self.rule;
+                let matters = |count| !rule.is_well(f64::from(count));
+                let sums = self.counts.sums(now, matters);
                 let reading = |(user, count)| {
                     let cause = Cause::from([("subject".to_owned(), user)]);
                     Reading::of(&self.rule, cause, f64::from(count))

@@ -100,13 +100,18 @@ impl Windows {
         }
     }
 
-    /// What each cause counts; those that count nothing are forgotten.
-    pub(super) fn sums(&mut self, now: Timestamp) -> Vec<(String, u32)> {
+    /// What those causes count whose count matters: few of the thousands there
+    /// may be. Those that count nothing are forgotten.
+    pub(super) fn sums(
+        &mut self,
+        now: Timestamp,
+        matters: impl Fn(u32) -> bool,
+    ) -> Vec<(String, u32)> {
         let span = self.span;
         let mut sums = Vec::new();
         self.by_cause.retain(|cause, window| {
             let (all, _) = window.sums(span, now);
-            if all > 0 {
+            if all > 0 && matters(all) {
                 sums.push((cause.clone(), all));
             }
             all > 0
@@ -144,7 +149,9 @@ mod tests {
         let mut windows = Windows::new(WINDOW);
         windows.note("a", at(0));
         windows.note("b", at(100));
-        assert_eq!(windows.sums(at(150)), [("b".to_owned(), 1)]);
+        assert_eq!(windows.sums(at(150), |_| true), [("b".to_owned(), 1)]);
+        assert_eq!(windows.by_cause.len(), 1);
+        assert_eq!(windows.sums(at(150), |count| count > 1), []);
         assert_eq!(windows.by_cause.len(), 1);
     }
 
