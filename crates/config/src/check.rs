@@ -11,6 +11,7 @@ mod scan;
 mod secret;
 mod server;
 mod store;
+mod traces;
 mod upstream;
 
 use crate::document::Origins;
@@ -83,6 +84,7 @@ pub(crate) fn check(config: &Config, scope: Scope, findings: &mut Findings<'_>) 
     audit::check(&config.audit, findings);
     alerts::check(&config.alerts, findings);
     scan::check(&config.scan, findings);
+    traces::check(&config.traces, findings);
 }
 
 impl crate::load::Loaded {

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::check::Findings;
 use crate::load::Scope;
-use crate::section::{Config, Jwt, SessionCookie, Store, StoreAddress, Upstream, Webhook};
+use crate::section::{Config, Jwt, SessionCookie, Store, StoreAddress, Traces, Upstream, Webhook};
 
 /// More than any secret has.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
@@ -29,6 +29,7 @@ pub(crate) fn resolve(config: &mut Config, base: &Path, scope: Scope, findings: 
     for (index, webhook) in config.alerts.webhook.iter_mut().enumerate() {
         files.webhook(webhook, &format!("alerts.webhook[{index}]"));
     }
+    files.traces(&mut config.traces);
     files.existing(
         config.scan.fingerprints_file.as_mut(),
         "scan.fingerprints_file",
@@ -139,6 +140,16 @@ impl Files<'_, '_> {
         let file = webhook.secret_file.as_mut();
         if let Some(text) = self.secret(file, &format!("{path}.secret_file")) {
             webhook.secret = Some(SecretString::from(text.trim()));
+        }
+    }
+
+    fn traces(&mut self, traces: &mut Traces) {
+        self.existing(traces.ca_file.as_mut(), "traces.ca_file");
+        let twice = traces.headers.is_some() && traces.headers_file.is_some();
+        self.refuse_twice(twice, "traces", "headers");
+        let file = traces.headers_file.as_mut();
+        if let Some(text) = self.secret(file, "traces.headers_file") {
+            traces.headers = Some(SecretString::from(text.trim()));
         }
     }
 

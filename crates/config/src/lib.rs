@@ -8,6 +8,7 @@
 
 mod builtin;
 mod check;
+mod collector_headers;
 mod document;
 mod files;
 mod hidden;
@@ -22,6 +23,7 @@ mod session_members;
 mod shape;
 mod suggest;
 
+pub use collector_headers::collector_headers;
 pub use document::Origins;
 pub use load::{Loaded, Sources, from_toml_str, load, load_auth_only};
 pub use network::{Network, NotANetwork};

@@ -1,6 +1,7 @@
 //! Environment variables and flags, laid over the tree of the file.
 
 mod locate;
+mod opentelemetry;
 mod parse;
 
 use std::collections::BTreeMap;
@@ -51,13 +52,20 @@ impl<'a> Overlay<'a> {
         self.problems
     }
 
-    /// Lays every `HALLPASS_…` variable over the tree, and OpenAI's own.
+    /// Lays every `HALLPASS_…` variable over the tree, and those others made known.
     pub(crate) fn environment(&mut self, variables: &BTreeMap<String, String>) {
         for (variable, name) in OPENAI {
             // Container tools pass a variable nobody set as an empty one.
             if let Some(text) = variables.get(variable).filter(|text| !text.is_empty()) {
                 self.set(name, text, &Origin::Environment(variable.to_owned()));
             }
+        }
+        let (settings, wrong) = opentelemetry::settings(variables, self.has_collector(variables));
+        for (variable, name, text) in settings {
+            self.set(name, &text, &Origin::Environment(variable));
+        }
+        for (variable, what, remedy) in wrong {
+            self.report(Origin::Environment(variable), what, remedy.to_owned());
         }
         for (variable, text) in variables {
             let Some(name) = variable.strip_prefix(PREFIX) else {
@@ -71,6 +79,13 @@ impl<'a> Overlay<'a> {
                 self.unknown_variable(name, origin);
             }
         }
+    }
+
+    /// Whether the file or a variable of ours says where traces are sent.
+    fn has_collector(&self, variables: &BTreeMap<String, String>) -> bool {
+        let traces = self.root.member("traces");
+        variables.contains_key("HALLPASS_TRACES_ENDPOINT")
+            || traces.is_some_and(|traces| traces.member("endpoint").is_some())
     }
 
     /// Lays flags over the tree, each a member's path and its text.

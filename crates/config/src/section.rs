@@ -13,6 +13,7 @@ mod role;
 mod scan;
 mod server;
 mod store;
+mod traces;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub use role::{Budget, RateLimits, Role};
 pub use scan::Scan;
 pub use server::{Server, Tls};
 pub use store::{Postgres, Store, StoreAddress};
+pub use traces::{TraceSampler, Traces};
 pub use upstream::{Breaker, Upstream, UpstreamKind};
 
 /// Everything an operator can set.
@@ -70,6 +72,8 @@ pub struct Config {
     pub scan: Scan,
     /// What is logged.
     pub log: Log,
+    /// OpenTelemetry traces.
+    pub traces: Traces,
 }
 
 impl Config {

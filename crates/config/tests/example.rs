@@ -74,6 +74,7 @@ fn everything_on(folder: &Path) -> String {
     }
     let secret = concat!("whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     std::fs::write(folder.join("webhook"), secret).unwrap();
+    std::fs::write(folder.join("otlp"), "x-tenant=a").unwrap();
     let is_setting = |line: &str| {
         let name = line.split_once(" = ").map_or("-", |(name, _)| name);
         (line.starts_with('[') && line.ends_with(']'))

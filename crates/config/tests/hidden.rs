@@ -205,6 +205,16 @@ fn the_printed_settings_are_toml_with_origins() {
     statement_timeout_ms = 5000  # default
     trail_days = 90  # default
 
+    [traces]
+    batch_spans = 512  # default
+    enabled = true  # default
+    gather_ms = 5000  # default
+    queue_spans = 2048  # default
+    ratio = 1.0  # default
+    sampler = "parentbased_traceidratio"  # default
+    service_name = "hallpass"  # default
+    timeout_ms = 10000  # default
+
     [[upstream]]
     api_key = "********"  # hallpass.toml:5:1
     base_url = "https://api.openai.com/v1"  # default
@@ -212,6 +222,7 @@ fn the_printed_settings_are_toml_with_origins() {
     kind = "openai"  # default
     name = "openai"  # default
     timeout_ms = 5000  # default
+    traceparent = false  # default
     weight = 1  # default
 
     [upstream.breaker]

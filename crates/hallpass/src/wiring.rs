@@ -36,5 +36,6 @@ pub(crate) mod server;
 pub(crate) mod sessions;
 pub(crate) mod shared;
 pub(crate) mod tls;
+pub(crate) mod traces;
 pub(crate) mod trail;
 pub(crate) mod upstream;

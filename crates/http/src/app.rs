@@ -10,7 +10,7 @@ use hallpass_core::{
     pipeline::{Broker, Issued},
 };
 use hallpass_relay::call::CallDesk;
-use hallpass_telemetry::Metrics;
+use hallpass_telemetry::{Metrics, traces::Traces};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -82,6 +82,17 @@ pub enum BreakerWish {
     Auto,
 }
 
+/// A part that is not well, and without which everything is served all the same.
+#[derive(Debug, Clone)]
+pub struct Unwell {
+    /// Which one.
+    pub part: &'static str,
+    /// What it is; holds no secret.
+    pub what: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// Tells how the parts are, and lets an operator set them.
 pub trait Health: Send + Sync {
     /// The upstreams, in the order of the configuration.
@@ -95,6 +106,10 @@ pub trait Health: Send + Sync {
     fn mint_failed(&self, code: Code) {
         let _ = code;
     }
+    /// The parts beside the way of requests that are not well.
+    fn beside(&self) -> Vec<Unwell> {
+        Vec::new()
+    }
 }
 
 /// What an [`App`] is made of.
@@ -107,6 +122,8 @@ pub struct AppParts {
     pub keys: Arc<KeyIssuer>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Makes spans of requests.
+    pub traces: Traces,
     /// How the parts are.
     pub health: Arc<dyn Health>,
     /// The alerts that last, and those that ended.
@@ -263,6 +280,10 @@ impl App {
     #[must_use]
     pub fn health(&self) -> &dyn Health {
         &*self.0.parts.health
+    }
+
+    pub(crate) fn traces(&self) -> &Traces {
+        &self.0.parts.traces
     }
 
     pub(crate) fn origins(&self) -> &Origins {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 /// Headers a page may send.
 const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, openai-organization, \
-     openai-project, x-openai-agents-sdk, x-request-id, x-stainless-arch, x-stainless-lang, \
+     openai-project, traceparent, tracestate, x-openai-agents-sdk, x-request-id, x-stainless-arch, x-stainless-lang, \
      x-stainless-os, x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, \
      x-stainless-runtime-version, x-stainless-timeout";
 /// Headers a page may read.

@@ -24,10 +24,9 @@ mod relay;
 mod replay;
 mod router;
 pub mod serve;
-mod trace_parent;
 
 pub use answer::Told;
-pub use app::{App, AppParts, BreakerWish, Health, UpstreamStatus};
+pub use app::{App, AppParts, BreakerWish, Health, Unwell, UpstreamStatus};
 pub use cross_origin::{Origins, OriginsError};
 pub use document::openapi_json;
 pub use door::Capacity;

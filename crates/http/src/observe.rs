@@ -16,6 +16,7 @@ use axum::{
 };
 use futures_util::FutureExt;
 use hallpass_core::{audit::Action, code::Code, refusal::Refusal, request::RequestFacts};
+use hallpass_telemetry::traces::{RequestHead, RequestSpan};
 use http::{HeaderName, HeaderValue, Version, header};
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     credentials::Surface,
     cross_origin::Origins,
     facts, front_guard, headers,
-    trace_parent::TraceParent,
+    serve::ConnectionFacts,
 };
 
 /// Whether a request's sender was looked at: from then on the pipeline sees to
@@ -52,16 +53,16 @@ pub(crate) async fn observe(
     let _in_flight = app.metrics().http.enter();
     let facts = facts::gather(&app, &request);
     let version = request.version();
-    let trace = TraceParent::of(request.headers());
-    let example = trace.filter(|trace| trace.sampled);
-    let example = example.map(|trace| trace.trace_id.to_owned());
-    let trace_id = trace.map(|trace| trace.trace_id.to_owned());
+    let mut trace = begin_trace(&app, &facts, &request);
     request.extensions_mut().insert(facts.clone());
     request.extensions_mut().insert(surface);
-    let mut response = match surface {
-        Surface::Admin => answered(&app, &facts, request, next).await,
-        Surface::Public => across_origins(&app, &facts, request, next).await,
+    let answering = async {
+        match surface {
+            Surface::Admin => answered(&app, &facts, request, next).await,
+            Surface::Public => across_origins(&app, &facts, request, next).await,
+        }
     };
+    let mut response = trace.scope(answering).await;
     headers::harden(response.headers_mut(), facts.route, app.https());
     if let Ok(id) = HeaderValue::from_str(facts.id.as_str()) {
         response
@@ -78,10 +79,37 @@ pub(crate) async fn observe(
         facts.route,
         response.status().as_u16(),
         started.elapsed(),
-        example,
+        trace.exemplar(),
     );
-    log(&facts, &response, trace_id.as_deref(), started);
+    log(&facts, &response, &trace, started);
+    let code = response
+        .extensions()
+        .get::<Told>()
+        .and_then(|told| told.code);
+    let status = response.status().as_u16();
+    trace.answered(status, facts.id.as_str(), code.map(Code::as_str));
     response
+}
+
+/// The span of a request: what is told of it is what the log tells, without
+/// what the caller wrote.
+fn begin_trace(app: &App, facts: &RequestFacts, request: &Request) -> RequestSpan {
+    let connection = request.extensions().get::<ConnectionFacts>();
+    let is_tls = connection.is_some_and(|connection| connection.tls);
+    let head = RequestHead {
+        method: match facts.method {
+            "OTHER" => "_OTHER",
+            method => method,
+        },
+        route: Some(facts.route).filter(|route| *route != facts::UNMATCHED),
+        scheme: if is_tls { "https" } else { "http" },
+        version: match request.version() {
+            Version::HTTP_2 => "2",
+            Version::HTTP_10 => "1.0",
+            _ => "1.1",
+        },
+    };
+    app.traces().begin(&head, request.headers())
 }
 
 /// The answer, as far as a page of another origin may read it.
@@ -147,7 +175,8 @@ pub(crate) fn shape_of(path: &str) -> ErrorShape {
     }
 }
 
-fn log(facts: &RequestFacts, response: &Response, trace_id: Option<&str>, started: Instant) {
+fn log(facts: &RequestFacts, response: &Response, trace: &RequestSpan, started: Instant) {
+    let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
     let told = response.extensions().get::<Told>();
     let status = response.status().as_u16();
     let duration_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
@@ -171,6 +200,7 @@ fn log(facts: &RequestFacts, response: &Response, trace_id: Option<&str>, starte
             address,
             request_id,
             trace_id,
+            span_id,
             code,
             cause,
             "request failed"
@@ -185,6 +215,7 @@ fn log(facts: &RequestFacts, response: &Response, trace_id: Option<&str>, starte
             address,
             request_id,
             trace_id,
+            span_id,
             code,
             grant,
             cause,

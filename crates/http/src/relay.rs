@@ -18,6 +18,7 @@ use hallpass_core::{
     code::Code, live::EndReason, pipeline::Opened, refusal::Refusal, request::RequestFacts,
 };
 use hallpass_relay::{Carried, Conduit, Pipe, carry};
+use hallpass_telemetry::traces::{self, SpanLink, call, linked, step};
 use http::{HeaderValue, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -102,17 +103,26 @@ pub(crate) async fn relay_session(
         return refused(ErrorShape::OpenAi, refusal, &facts.id, None);
     }
     let offered = handshake::protocols(&parts.headers);
-    let admitted = admit(&app, &facts, &parts, &offered).await;
+    let admitted = step("admit", admit(&app, &facts, &parts, &offered)).await;
+    let (scope, maker) = (traces::current(), maker(&app, &admitted));
     let sockets = app.sockets().clone();
-    app.sockets().spawn(async move {
+    app.sockets().spawn(scope.carry(async move {
         // A client that goes away before the 101 leaves nothing to do here.
         let Ok(upgraded) = upgrade.await else { return };
-        if let Some(conduit) = begin(upgraded, admitted, &relay).await {
+        let beginning = begin(upgraded, admitted, &relay);
+        if let Some(conduit) = linked("start session", maker, beginning).await {
             // A task of its own: what beginning took is given back.
             sockets.spawn(carry(conduit, relay.carried));
         }
-    });
+    }));
     switching(&key, offered.iter().any(|offer| offer == "realtime"))
+}
+
+/// The span that made the secret a session is opened with.
+fn maker(app: &App, admitted: &Result<Admitted, Rejection>) -> Option<SpanLink> {
+    let admitted = admitted.as_ref().ok()?;
+    let grant = &admitted.opened.live().facts().grant;
+    app.traces().maker(grant.id.as_str())
 }
 
 /// The answer that makes a WebSocket of the connection.
@@ -150,7 +160,7 @@ async fn begin(
         }
     };
     let dialled = tokio::select! {
-        dialled = relay.dialler.dial(&opened) => dialled.map_err(|cause| {
+        dialled = call("dial upstream", relay.dialler.dial(&opened)) => dialled.map_err(|cause| {
             tracing::warn!(%cause, "OpenAI gave no WebSocket for a relayed session");
             (EndReason::UpstreamUnreachable, vec![("cause", cause)])
         }),

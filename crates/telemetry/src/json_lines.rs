@@ -18,6 +18,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::traces;
+
 /// Writes `{"timestamp":…,"level":…,<the event's fields>}` and a line feed.
 pub(crate) struct JsonLines;
 
@@ -43,6 +45,13 @@ where
         };
         event.record(&mut members);
         members.result?;
+        // A request's own line is written when its span is over, and names it itself.
+        if let Some((trace_id, span_id)) = traces::ids() {
+            write!(
+                writer,
+                ",\"trace_id\":\"{trace_id}\",\"span_id\":\"{span_id}\""
+            )?;
+        }
         writer.write_str("}\n")
     }
 }

@@ -22,12 +22,14 @@ mod alerts;
 mod sessions;
 mod store;
 mod table;
+mod traces;
 mod upstream;
 
 pub use alerts::{AlertMetrics, Delivery};
 pub use sessions::SessionMetrics;
 pub use store::StoreMetrics;
 pub use table::table;
+pub use traces::TraceMetrics;
 pub use upstream::{Breaker, UpstreamMetrics};
 
 /// Everything Hallpass counts.
@@ -49,6 +51,8 @@ pub struct Metrics {
     pub store: StoreMetrics,
     /// Alerts.
     pub alerts: AlertMetrics,
+    /// Spans of traces.
+    pub traces: TraceMetrics,
 }
 
 impl Metrics {
@@ -67,6 +71,7 @@ impl Metrics {
             tasks: TaskMetrics::register(&mut registry),
             store: StoreMetrics::register(&mut registry),
             alerts: AlertMetrics::register(&mut registry),
+            traces: TraceMetrics::register(&mut registry),
             registry,
         }
     }

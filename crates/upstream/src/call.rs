@@ -67,7 +67,8 @@ impl OpenAi {
         }
         let mut deadline = pin!(sleep(deadline));
         let sent = Sent::told_to(&order.journal);
-        let request = self.calls.make(order, sent.clone())?;
+        let mut request = self.calls.make(order, sent.clone())?;
+        self.trace(request.headers_mut());
         let reply = match within(deadline.as_mut(), self.client.request(request)).await {
             Some(Ok(reply)) => reply,
             Some(Err(error)) => return Err(lost(&error, sent.get()).into()),

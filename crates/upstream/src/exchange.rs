@@ -19,4 +19,9 @@ pub(crate) trait Exchange: Send + Sync {
         order: &MintOrder,
         deadline: Duration,
     ) -> impl Future<Output = Result<MintedSecret, (Failure, UpstreamFacts)>> + Send;
+
+    /// The host it asks, and the port there.
+    fn server(&self) -> (&str, u16) {
+        ("", 0)
+    }
 }

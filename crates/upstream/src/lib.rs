@@ -13,6 +13,7 @@
 //! fault means, `retry` what may follow it, `budget` whether there is enough
 //! left, `breaker` whether a target may be asked at all, `choice` which one is.
 
+mod attempt_span;
 mod body;
 mod breaker;
 mod budget;

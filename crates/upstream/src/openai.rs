@@ -14,6 +14,7 @@ use hallpass_core::{
     audit::UpstreamFacts,
     ports::{Clock, MintFailure, MintOrder, MintedSecret, Minter},
 };
+use hallpass_telemetry::traces::inject;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -23,6 +24,7 @@ use hyper_util::{
 use rustls::RootCertStore;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Sleep, sleep};
+use url::Url;
 
 use crate::{
     body::{self, Outgoing, Sent},
@@ -67,6 +69,9 @@ pub struct OpenAi {
     connect_url: ConnectUrl,
     sockets: SocketWay,
     name: Arc<str>,
+    server: (Box<str>, u16),
+    /// Whether requests carry the trace they are a part of.
+    traceparent: bool,
     pub(crate) key: SecretString,
     pub(crate) response_limit: usize,
     pub(crate) clock: Arc<dyn Clock>,
@@ -93,6 +98,8 @@ impl OpenAi {
             calls: CallTemplate::new(&settings)?,
             connect_url: ConnectUrl::new(&settings.base_url),
             sockets: SocketWay::new(&settings, sockets)?,
+            server: server(&settings.base_url),
+            traceparent: settings.traceparent,
             name: settings.name,
             key: settings.api_key,
             response_limit: settings.response_limit,
@@ -140,12 +147,20 @@ impl OpenAi {
         deadline: Pin<&mut Sleep>,
     ) -> Result<Response<Incoming>, Fault> {
         let sent = Sent::told_to(&order.journal);
-        let request = self.template.request(order, sent.clone())?;
+        let mut request = self.template.request(order, sent.clone())?;
+        self.trace(request.headers_mut());
         match within(deadline, self.client.request(request)).await {
             Some(Ok(reply)) => Ok(reply),
             Some(Err(error)) => Err(lost(&error, sent.get())),
             None if sent.get() => Err(Fault::DeadlineBeforeHead),
             None => Err(Fault::DeadlineBeforeSent),
+        }
+    }
+
+    /// Adds `traceparent`, where the operator lets this upstream know.
+    pub(crate) fn trace(&self, headers: &mut HeaderMap) {
+        if self.traceparent {
+            inject(headers);
         }
     }
 
@@ -203,6 +218,11 @@ impl Exchange for OpenAi {
             Err(failure) => Err((failure, facts)),
         }
     }
+
+    fn server(&self) -> (&str, u16) {
+        let (host, port) = &self.server;
+        (host, *port)
+    }
 }
 
 #[async_trait]
@@ -222,6 +242,12 @@ impl fmt::Debug for OpenAi {
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
+}
+
+/// The host of an address, and the port there.
+fn server(url: &Url) -> (Box<str>, u16) {
+    let host = url.host_str().unwrap_or_default();
+    (host.into(), url.port_or_known_default().unwrap_or_default())
 }
 
 fn pooled(connector: Connector) -> Client<Connector, Outgoing> {

@@ -21,6 +21,7 @@ use hallpass_core::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    attempt_span::{Asked, traced},
     breaker::BreakerState,
     budget::RetryBudget,
     choice::{self, Tried},
@@ -140,15 +141,21 @@ impl<E: Exchange> Pool<E> {
         mut leave: Leave<E>,
         order: &MintOrder,
         deadline: Instant,
+        resent: u32,
     ) -> Result<MintedSecret, Failed> {
         let started = Instant::now();
         leave.asks(started);
         let target = Arc::clone(&leave.target);
         let left = deadline.saturating_duration_since(started);
-        let result = target
-            .exchange
-            .exchange(order, left.min(target.settings.timeout))
-            .await;
+        let asked = Asked {
+            span: "POST /realtime/client_secrets",
+            upstream: &target.settings.name,
+            server: target.exchange.server(),
+            resent,
+        };
+        let left = left.min(target.settings.timeout);
+        let exchange = target.exchange.exchange(order, left);
+        let result = traced(asked, exchange, |minted| &minted.upstream).await;
         let duration = started.elapsed();
         let told = |outcome| {
             let observer = &self.around.observer;
@@ -245,8 +252,10 @@ impl<E: Exchange + 'static> Minter for Pool<E> {
         let Some((mut index, mut leave)) = chosen else {
             return Err(nobody_to_ask(&course.targets, &self.around.random));
         };
+        let mut sent = 0;
         loop {
-            let failed = match self.attempt(leave, &order, course.deadline).await {
+            let attempt = self.attempt(leave, &order, course.deadline, sent);
+            let failed = match attempt.await {
                 Ok(minted) => return Ok(minted),
                 Err(failed) => failed,
             };
@@ -258,6 +267,7 @@ impl<E: Exchange + 'static> Minter for Pool<E> {
             if !wait.is_zero() {
                 sleep(wait).await;
             }
+            sent += 1;
             (index, leave) = (other, other_leave);
         }
     }

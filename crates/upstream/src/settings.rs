@@ -38,6 +38,8 @@ pub struct UpstreamSettings {
     pub response_limit: usize,
     /// Sent as `User-Agent`.
     pub user_agent: String,
+    /// Whether requests carry the `traceparent` of a sampled trace.
+    pub traceparent: bool,
 }
 
 impl UpstreamSettings {
@@ -61,6 +63,7 @@ impl UpstreamSettings {
             connect_timeout: Self::CONNECT_TIMEOUT,
             response_limit: Self::RESPONSE_LIMIT,
             user_agent: concat!("hallpass/", env!("CARGO_PKG_VERSION")).to_owned(),
+            traceparent: false,
         }
     }
 

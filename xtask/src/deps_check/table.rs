@@ -37,7 +37,7 @@ pub(super) const ROWS: &[Row] = &[
         package: "hallpass-telemetry",
         may_use: NOTHING,
         tests_may_use: TESTKIT,
-        why: "logs and metrics of any crate; it must know none of them",
+        why: "logs, metrics and traces of any crate; it must know none of them",
     },
     Row {
         package: "hallpass-scan",
@@ -65,9 +65,9 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         package: "hallpass-upstream",
-        may_use: CORE,
+        may_use: &["hallpass-core", "hallpass-telemetry"],
         tests_may_use: TESTKIT,
-        why: "an adapter sees the core and no other adapter",
+        why: "an adapter sees the core and no other adapter; each attempt is a span of its own",
     },
     Row {
         package: "hallpass-relay",

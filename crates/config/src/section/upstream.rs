@@ -45,6 +45,9 @@ pub struct Upstream {
     pub breaker: Breaker,
     /// Certificates (PEM) to trust instead of the public ones.
     pub ca_file: Option<PathBuf>,
+    /// Whether requests to it carry the `traceparent` of a sampled trace: for a
+    /// host of your own, since it tells which requests belong together.
+    pub traceparent: bool,
 }
 
 /// Whose API a host speaks.
@@ -110,6 +113,7 @@ impl Default for Upstream {
             connect_timeout_ms: 3000,
             breaker: Breaker::default(),
             ca_file: None,
+            traceparent: false,
         }
     }
 }

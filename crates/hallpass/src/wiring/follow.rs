@@ -10,11 +10,12 @@ use std::{
 
 use hallpass_audit::{Recovery, Trail, TrailReader};
 use hallpass_core::{
-    audit::AuditEvent,
+    audit::{AuditEvent, Phase},
     grant::Grant,
     ports::{AuditLog, AuditReceipt, AuditUnavailable, OwnedFuture},
 };
 use hallpass_store_sqlite::{Progress, SqliteGrants};
+use hallpass_telemetry::traces::step;
 
 use crate::cli::Stop;
 
@@ -44,7 +45,12 @@ impl FollowedTrail {
 
 impl AuditLog for FollowedTrail {
     fn append(&self, event: AuditEvent) -> OwnedFuture<Result<AuditReceipt, AuditUnavailable>> {
-        let durable = self.trail.append(event);
+        let name = match event.phase {
+            Phase::Intent => "audit intent",
+            Phase::Attempt => "audit attempt",
+            Phase::Outcome => "audit outcome",
+        };
+        let durable = step(name, self.trail.append(event));
         let next = self.next.clone();
         Box::pin(async move {
             let receipt = durable.await?;

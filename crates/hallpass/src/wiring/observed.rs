@@ -9,11 +9,11 @@ use hallpass_core::{
     code::Code,
     ports::{AuditLog, Clock, MintFailure, MintOrder, MintedSecret, Minter},
 };
-use hallpass_http::{BreakerWish, Health, UpstreamStatus};
-use hallpass_telemetry::{Breaker, Metrics};
+use hallpass_http::{BreakerWish, Health, Unwell, UpstreamStatus};
+use hallpass_telemetry::{Breaker, Metrics, traces::step};
 use hallpass_upstream::{BreakerChange, BreakerState, Pool, PoolObserver, TargetStatus};
 
-use super::alarm::Alarm;
+use super::{alarm::Alarm, traces::HttpCollector};
 
 /// A minter whose results are counted for the alarm.
 pub(crate) struct ObservedMinter {
@@ -26,7 +26,7 @@ pub(crate) struct ObservedMinter {
 impl Minter for ObservedMinter {
     async fn mint(&self, order: MintOrder) -> Result<MintedSecret, Box<MintFailure>> {
         let _in_flight = self.metrics.upstream.enter();
-        let result = self.pool.mint(order).await;
+        let result = step("ask upstream", self.pool.mint(order)).await;
         // A refused override is the caller's fault, and no failure.
         let code = result.as_ref().err().map(|failure| failure.refusal.code);
         self.alarm.note(code.filter(|code| code.is_failure()));
@@ -113,6 +113,8 @@ pub(crate) struct Parts {
     pub(crate) pool: Arc<Pool>,
     pub(crate) waiting: Arc<dyn Fn() -> usize + Send + Sync>,
     pub(crate) alarm: Arc<Alarm>,
+    /// Where spans are sent; none where nothing is traced.
+    pub(crate) collector: Option<Arc<HttpCollector>>,
 }
 
 impl Health for Parts {
@@ -135,6 +137,17 @@ impl Health for Parts {
 
     fn mint_failed(&self, code: Code) {
         self.alarm.note(Some(code));
+    }
+
+    fn beside(&self) -> Vec<Unwell> {
+        let collector = self.collector.as_ref();
+        let failing = collector.and_then(|collector| collector.failing());
+        let unwell = failing.map(|(since, why)| Unwell {
+            part: "traces",
+            what: format!("the collector takes no spans: {why}"),
+            since,
+        });
+        unwell.into_iter().collect()
     }
 }
 

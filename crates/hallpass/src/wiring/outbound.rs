@@ -8,7 +8,7 @@ use std::{
 };
 
 use reqwest::{
-    Client, Url,
+    Certificate, Client, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
@@ -26,10 +26,26 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// A client whose requests may take so long.
     pub(crate) fn new(deadline: Duration, allow_private: bool) -> Result<Self, Stop> {
+        Self::trusting(deadline, allow_private, None)
+    }
+
+    /// The same with further certificates, as PEM, that are trusted.
+    pub(crate) fn trusting(
+        deadline: Duration,
+        allow_private: bool,
+        pem: Option<&[u8]>,
+    ) -> Result<Self, Stop> {
         let mut client = Client::builder()
             .redirect(Policy::none())
             .no_proxy()
             .timeout(deadline);
+        for certificate in pem
+            .map(Certificate::from_pem_bundle)
+            .transpose()?
+            .unwrap_or_default()
+        {
+            client = client.add_root_certificate(certificate);
+        }
         if !allow_private {
             client = client.dns_resolver(Arc::new(PublicOnly));
         }

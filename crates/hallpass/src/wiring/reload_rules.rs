@@ -24,6 +24,10 @@ pub(crate) fn fixed_changes(old: &Config, new: &Config) -> Vec<&'static str> {
         ("scan", differ(&old.scan, &new.scan)),
         ("log", differ(&old.log, &new.log)),
         (
+            "traces",
+            differ(&old.traces, &new.traces) || headers(&old.traces) != headers(&new.traces),
+        ),
+        (
             "limits.per_address_per_minute",
             per_address(old) != per_address(new),
         ),
@@ -77,6 +81,11 @@ fn hidden(alerts: &section::Alerts) -> Vec<&str> {
     let all = alerts.webhook.iter();
     let all = all.flat_map(|webhook| [webhook.url.as_ref(), webhook.secret.as_ref()]);
     all.flatten().map(SecretString::expose_secret).collect()
+}
+
+/// The headers for the collector, which are not shown.
+fn headers(traces: &section::Traces) -> Option<&str> {
+    traces.headers.as_ref().map(SecretString::expose_secret)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use super::{
     self_scan::SelfScan,
     sessions,
     shared::{self, Shared},
-    trail, upstream,
+    traces, trail, upstream,
 };
 use crate::cli::Stop;
 
@@ -108,6 +108,7 @@ impl Server {
 
         let died = CancellationToken::new();
         let tasks = Tasks::new(died.clone());
+        let (spans, collector) = traces::start(config, VERSION, &metrics, &tasks)?;
         let opening = Opening {
             config,
             install_key: &install_key,
@@ -235,8 +236,10 @@ impl Server {
             relay: Some(relay),
             calls: Some(desk),
             metrics,
+            traces: spans,
             health: Arc::new(observed::Parts {
                 pool,
+                collector,
                 waiting: durable.waiting.clone(),
                 alarm,
             }),

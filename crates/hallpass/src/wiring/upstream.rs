@@ -77,6 +77,7 @@ fn target(
     };
     settings.organization = section.organization.clone();
     settings.project = section.project.clone();
+    settings.traceparent = section.traceparent;
     settings.connect_timeout = Duration::from_millis(section.connect_timeout_ms);
     if let Some(path) = &section.ca_file {
         let pem = std::fs::read_to_string(path).map_err(|error| {

@@ -51,6 +51,7 @@ mod serve_tls;
 mod shared_store;
 mod support;
 mod system_calls;
+mod traces;
 mod trail_damage;
 mod trail_wiring;
 mod vectors;

@@ -13,6 +13,7 @@ use axum::{
 use hallpass_api::openai::Envelope;
 use hallpass_core::{audit::Action, code::Code, refusal::Refusal, request::RequestFacts};
 use hallpass_relay::call::{AnsweredCall, CallAsk};
+use hallpass_telemetry::traces::step;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use utoipa::ToSchema;
 
@@ -103,7 +104,7 @@ async fn call(
         }
     };
     match app.calls() {
-        Some(desk) => desk.call(facts.clone(), ask).await,
+        Some(desk) => step("make call", desk.call(facts.clone(), ask)).await,
         None => {
             let text = "This server makes no calls.";
             let refusal = Refusal::new(Code::ModeUnavailable, text);

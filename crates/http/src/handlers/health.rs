@@ -218,5 +218,11 @@ fn unwell(app: &App, reports: &[UpstreamReport]) -> Vec<UnwellPart> {
             since,
         }
     });
-    trail.into_iter().chain(upstreams).collect()
+    let beside = app.health().beside();
+    let beside = beside.into_iter().map(|unwell| UnwellPart {
+        part: unwell.part.to_owned(),
+        what: unwell.what,
+        since: Some(unwell.since.to_string()),
+    });
+    trail.into_iter().chain(upstreams).chain(beside).collect()
 }

@@ -16,12 +16,14 @@ use hallpass_api::{
 };
 use hallpass_core::{
     audit::Action,
+    grant::Mode,
     ids::Subject,
     pipeline::{AuditSlip, Issued, Permit},
     policy::MintAsk,
     refusal::Refusal,
     request::RequestFacts,
 };
+use hallpass_telemetry::traces::step;
 use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 
 use crate::{
@@ -204,7 +206,7 @@ pub(crate) async fn issue(
 
 /// A place among the mints under way.
 pub(crate) async fn place(app: &App) -> Result<Place<'_>, Refused> {
-    let entered = app.door().enter().await;
+    let entered = step("wait for a place", app.door().enter()).await;
     entered.map_err(|refusal| Refused {
         refusal,
         caller: None,
@@ -237,7 +239,7 @@ async fn issue_known(
         Ok(ask) => ask,
         Err(refusal) => return Err(slip.refuse(refusal).await),
     };
-    let permit = slip.authorise(&ask).await?;
+    let permit = step("authorise", slip.authorise(&ask)).await?;
     let Some(key) = named else {
         return obtain(permit).await.map(Given::new);
     };
@@ -286,10 +288,10 @@ pub(crate) async fn give_again(slip: AuditSlip<'_>, issued: Arc<Issued>) -> Resu
 }
 
 pub(crate) async fn obtain(permit: Permit<'_>) -> Result<Issued, Refusal> {
-    let admission = permit.admit().await?;
-    let minted = admission.mint().await?;
-    let recorded = minted.record().await?;
-    recorded.close_audit().await
+    let admission = step("admit", permit.admit()).await?;
+    let minted = step("mint", admission.mint()).await?;
+    let recorded = step("record grant", minted.record()).await?;
+    step("close audit", recorded.close_audit()).await
 }
 
 /// Authenticates a request and opens its audit slip.
@@ -306,7 +308,8 @@ pub(crate) async fn enter<'a>(
         looked_at.note();
     }
     let guard = app.guard();
-    let known = guard.authenticate(app.broker(), facts, &presented).await;
+    let known = guard.authenticate(app.broker(), facts, &presented);
+    let known = step("authenticate", known).await;
     let known = known.map_err(|refusal| Refused {
         refusal,
         caller: None,
@@ -337,6 +340,9 @@ pub(crate) fn answer(
             let grant = issued.grant();
             let outcome = if replayed { "replayed" } else { "success" };
             app.metrics().mint.finished(grant.profile.as_str(), outcome);
+            if grant.mode != Mode::Direct {
+                app.traces().made(grant.id.as_str());
+            }
             let mut response = good(&issued);
             if replayed {
                 let yes = HeaderValue::from_static("true");

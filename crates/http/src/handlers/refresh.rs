@@ -16,6 +16,7 @@ use hallpass_api::{
 use hallpass_core::{
     audit::Action, permission::Permission, refusal::Refusal, request::RequestFacts,
 };
+use hallpass_telemetry::traces::step;
 use http::StatusCode;
 
 use super::{
@@ -103,7 +104,7 @@ async fn refresh_known(
     let (slip, (ask, fingerprint)) = asked.read_aside(place, read).await?;
     let (slip, grant) = slip.own_grant(id).await?;
     let Some(key) = named else {
-        let permit = slip.refresh(&grant, ask).await?;
+        let permit = step("authorise", slip.refresh(&grant, ask)).await?;
         return obtain(permit).await.map(Given::new);
     };
     let turn = match place.aside(app.replays().turn(&key, fingerprint)).await {
@@ -112,7 +113,7 @@ async fn refresh_known(
     };
     match turn {
         Turn::First(first) => {
-            let issued = match slip.refresh(&grant, ask).await {
+            let issued = match step("authorise", slip.refresh(&grant, ask)).await {
                 Ok(permit) => obtain(permit).await,
                 Err(refusal) => Err(refusal),
             };

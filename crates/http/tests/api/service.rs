@@ -23,7 +23,7 @@ use hallpass_http::{
     serve::TrustedProxies,
 };
 use hallpass_store_memory::{MemoryAlerts, MemoryQuotas};
-use hallpass_telemetry::Metrics;
+use hallpass_telemetry::{Metrics, traces::Traces};
 use http::{HeaderMap, Request, StatusCode, header, request};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -93,6 +93,7 @@ impl Service {
             guard: Arc::new(FrontGuard::new(LIMITS)),
             keys: Arc::new(keys(&world)),
             metrics: Arc::new(Metrics::new("1.2.3")),
+            traces: Traces::default(),
             health,
             alerts: alerts.clone(),
             trail: Arc::new(TenRecords),

@@ -11,7 +11,8 @@ code by `cargo xtask metrics`.
 
 Labels come from closed sets or from the configuration. No metric names a subject: what concerns
 one person is in `GET /api/admin/usage` and in the audit trail. The duration of requests carries
-exemplars: the `trace_id` of a request whose `traceparent` says that its sender keeps the trace.
+exemplars: the `trace_id` of a request that is sampled (docs/tracing.md), or, where Hallpass sends no
+traces, of one whose `traceparent` says that its sender keeps the trace.
 
 | metric | type | unit | labels | what it says |
 |---|---|---|---|---|
@@ -125,6 +126,8 @@ fn touch(metrics: &Metrics) {
     metrics.alerts.started("rule", "info", true);
     metrics.alerts.delivery("ops", Delivery::Taken);
     metrics.alerts.waiting("ops", 0);
+    metrics.traces.shown();
+    metrics.traces.tried(true);
 }
 
 #[cfg(test)]

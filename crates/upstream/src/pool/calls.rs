@@ -11,8 +11,10 @@ use tokio::time::Instant;
 
 use super::{Failed, Pool, nobody_to_ask};
 use crate::{
+    attempt_span::{Asked, traced},
     choice::{self, Tried},
     dial::fresh_key,
+    exchange::Exchange,
     judgement::{self, Remedy, Verdict},
     openai::OpenAi,
     retry,
@@ -25,12 +27,20 @@ impl Pool<OpenAi> {
         leave: Leave<OpenAi>,
         order: &CallOrder,
         left: Duration,
+        resent: u32,
     ) -> Result<MadeCall, Failed> {
         let started = Instant::now();
         let target = Arc::clone(&leave.target);
         let (name, key) = (&target.settings.name, &target.settings.key);
         let left = left.min(target.settings.timeout);
-        let result = target.exchange.make_call(order, left).await;
+        let asked = Asked {
+            span: "POST /realtime/calls",
+            upstream: name,
+            server: target.exchange.server(),
+            resent,
+        };
+        let call = target.exchange.make_call(order, left);
+        let result = traced(asked, call, |(_, facts)| facts).await;
         let duration = started.elapsed();
         let told = |outcome| self.around.observer.attempted(name, outcome, duration);
         match result {
@@ -84,9 +94,10 @@ impl CallMaker for Pool<OpenAi> {
         let Some((mut index, mut leave)) = choice::choose(&targets, tried, random) else {
             return Err(nobody_to_ask(&targets, random));
         };
+        let mut sent = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let failed = match self.attempt_call(leave, &order, left).await {
+            let failed = match self.attempt_call(leave, &order, left, sent).await {
                 Ok(made) => return Ok(made),
                 Err(failed) => failed,
             };
@@ -103,6 +114,7 @@ impl CallMaker for Pool<OpenAi> {
             };
             let attempt = failed.failure.to_attempt(&failed.facts, failed.duration);
             order.journal.note_failed(attempt);
+            sent += 1;
             (index, leave) = (other, other_leave);
         }
     }

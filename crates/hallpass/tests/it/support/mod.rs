@@ -2,6 +2,7 @@
 
 pub(crate) mod balancer;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod command;
 pub(crate) mod dev;
 pub(crate) mod hook;
