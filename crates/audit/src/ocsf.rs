@@ -119,6 +119,7 @@ const fn place(action: Action) -> (Class, u32) {
         | Action::SessionRenew
         | Action::SessionGuard
         | Action::SessionDrift
+        | Action::SessionTakeover
         | Action::AlertAcknowledge => (ApiActivity, UPDATE),
         Action::GrantRevoke
         | Action::GrantExpire

@@ -77,6 +77,9 @@ pub enum Action {
     /// OpenAI made the call of a session.
     #[strum(serialize = "session.call")]
     SessionCall,
+    /// A call whose process died is carried on by another.
+    #[strum(serialize = "session.takeover")]
+    SessionTakeover,
     /// A live session is over.
     #[strum(serialize = "session.end")]
     SessionEnd,

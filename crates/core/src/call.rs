@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
     audit::UpstreamFacts,
-    ids::{GrantId, LiveId},
+    ids::{GrantId, LiveId, RoleName},
     journal::Journal,
     ports::{MintFailure, StoreError},
     profile::SessionConfig,
@@ -117,6 +118,20 @@ pub struct StandingCall {
     pub place: CallPlace,
     /// When it ends at the latest.
     pub ends_at: Timestamp,
+    /// What it takes to go on with it; none of one that an earlier release
+    /// kept, which can only be hung up.
+    pub terms: Option<CallTerms>,
+}
+
+/// What another process needs to know to carry a call on as it was allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallTerms {
+    /// The role that allowed it.
+    pub role: RoleName,
+    /// Its session as JSON: the profile's with allowed overrides.
+    pub session: String,
+    /// When it began.
+    pub started_at: Timestamp,
 }
 
 /// Keeps the calls that are not known to be over, durably: whoever has the
@@ -125,11 +140,14 @@ pub struct StandingCall {
 pub trait StandingCalls: Send + Sync {
     /// Keeps a call; durable when this returns.
     async fn keep(&self, call: &StandingCall) -> Result<(), StoreError>;
-    /// Forgets a call that is over.
+    /// Forgets a call that is over; one that is another process's by now stays.
     async fn forget(&self, call_id: &str) -> Result<(), StoreError>;
     /// Every call that is kept, oldest first.
     async fn all(&self) -> Result<Vec<StandingCall>, StoreError>;
     /// Takes over the calls whose process has died; nobody else gets them while
-    /// this one lives.
+    /// this one lives. What a process that only seemed dead still counts of
+    /// their usage counts no more.
     async fn adopt(&self) -> Result<Vec<StandingCall>, StoreError>;
+    /// Calls this process had that another has taken over, each told once.
+    async fn lost(&self) -> Result<Vec<String>, StoreError>;
 }

@@ -84,6 +84,24 @@ impl LiveSession {
         }
     }
 
+    /// A session that began elsewhere and is carried on here, after it used
+    /// something. Time that was not counted there is counted here; a lease
+    /// begins anew, since nobody was there to renew it.
+    #[must_use]
+    pub fn resumed(facts: LiveFacts, used: Usage, now: Timestamp) -> Self {
+        let live = std::time::Duration::from_millis(used.live_ms);
+        let counted_to = facts.started_at.saturating_add(live);
+        let lease = facts.lease_seconds;
+        let lease = lease.map(|seconds| later(now, seconds).min(facts.ends_at));
+        let session = Self::new(facts);
+        let mut state = session.state();
+        state.lease_until = lease;
+        state.counted_to = counted_to.map_or(now, |time| time.min(now));
+        state.usage = used;
+        drop(state);
+        session
+    }
+
     /// What is known since it began.
     #[must_use]
     pub const fn facts(&self) -> &LiveFacts {
@@ -202,6 +220,12 @@ impl LiveSession {
         more.live_ms = passed;
         state.usage.add(&more);
         (more, state.usage)
+    }
+
+    /// Leaves the time up to a moment uncounted: it was not live then.
+    pub(crate) fn skip_to(&self, now: Timestamp) {
+        let mut state = self.state();
+        state.counted_to = state.counted_to.max(now);
     }
 
     /// Whether nobody was warned before; they are then.
@@ -343,6 +367,24 @@ pub(crate) mod tests {
         let over = session(1, "a", Some(60));
         over.end(EndReason::Idle);
         assert_eq!(over.renew(at(1)), None);
+    }
+
+    #[test]
+    fn a_resumed_session_counts_on_from_where_it_was_counted_to() {
+        let facts = session(1, "a", Some(60)).facts().clone();
+        let used = Usage {
+            responses: 2,
+            live_ms: 20_000,
+            ..Usage::default()
+        };
+        let session = LiveSession::resumed(facts, used, at(28));
+        assert_eq!(session.lease_until(), Some(at(88)));
+        let (more, all) = session.count(Usage::default(), at(30));
+        assert_eq!((more.live_ms, all.live_ms), (10_000, 30_000));
+        assert_eq!((more.responses, all.responses), (0, 2));
+        session.skip_to(at(100));
+        let (more, _) = session.count(Usage::default(), at(101));
+        assert_eq!(more.live_ms, 1_000);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod desk;
 mod drift;
 mod hang_up;
-mod reaper;
+mod takeover;
 mod watch;
 
 pub use desk::{AnsweredCall, CallAsk, CallDesk, CallParts};

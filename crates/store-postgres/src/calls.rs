@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use hallpass_core::{
-    call::{CallPlace, StandingCall, StandingCalls},
+    call::{CallPlace, CallTerms, StandingCall, StandingCalls},
     ports::StoreError,
 };
 use sqlx::postgres::PgRow;
@@ -15,7 +15,7 @@ use sqlx::postgres::PgRow;
 use crate::{
     database::Database,
     replica::{DEAD_AFTER, Replica},
-    rows::{get, id, time},
+    rows::{damaged, get, id, time},
     statement::Statement,
 };
 
@@ -23,8 +23,8 @@ use crate::{
 pub struct PgCalls {
     database: Database,
     replica: Arc<Replica>,
-    /// Calls of dead processes that this one was given to end.
-    given: Mutex<HashSet<String>>,
+    /// Calls this process made, and those of dead ones it was given.
+    held: Mutex<HashSet<String>>,
 }
 
 impl PgCalls {
@@ -34,21 +34,23 @@ impl PgCalls {
         Self {
             database,
             replica,
-            given: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
-    fn given(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl StandingCalls for PgCalls {
     async fn keep(&self, call: &StandingCall) -> Result<(), StoreError> {
+        let terms = call.terms.as_ref().map(serde_json::to_string).transpose();
+        let terms = terms.map_err(|error| StoreError(error.to_string()))?;
         let keep = Statement::new(
-            "INSERT INTO calls (call_id, session, grant_id, upstream, key_mark, ends_at, incarnation) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+            "INSERT INTO calls (call_id, session, grant_id, upstream, key_mark, ends_at, incarnation, terms) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
              ON CONFLICT (call_id) DO UPDATE SET incarnation = excluded.incarnation",
         )
         .bind(call.place.call_id.as_str())
@@ -57,14 +59,22 @@ impl StandingCalls for PgCalls {
         .bind(&*call.place.upstream)
         .bind(&*call.place.key)
         .bind(call.ends_at.as_millisecond())
-        .bind(self.replica.incarnation());
-        self.database.execute(keep).await.map(drop)
+        .bind(self.replica.incarnation())
+        .bind(terms);
+        self.database.execute(keep).await?;
+        self.held().insert(call.place.call_id.clone());
+        Ok(())
     }
 
     async fn forget(&self, call_id: &str) -> Result<(), StoreError> {
-        let forget = Statement::new("DELETE FROM calls WHERE call_id = $1").bind(call_id);
+        let forget = Statement::new(
+            "WITH old AS (DELETE FROM call_takers \
+               WHERE taken_at < clock_timestamp() - interval '1 day') \
+             DELETE FROM calls WHERE call_id = $1 AND (incarnation = $2 OR incarnation IS NULL)",
+        );
+        let forget = forget.bind(call_id).bind(self.replica.incarnation());
         self.database.execute(forget).await?;
-        self.given().remove(call_id);
+        self.held().remove(call_id);
         Ok(())
     }
 
@@ -79,13 +89,19 @@ impl StandingCalls for PgCalls {
         // is silent is taken for dead only by who is steady himself. What this
         // one took over before is found once more: the answer may have been
         // lost on its way.
+        // With the same statement the former one's usage of it counts no more.
         let adopt = Statement::new(
-            "UPDATE calls SET incarnation = $1, orphan = true WHERE call_id IN \
-             (SELECT call_id FROM calls LEFT JOIN replicas USING (incarnation) \
-              WHERE (calls.incarnation = $1 AND calls.orphan) OR \
-              (calls.incarnation IS DISTINCT FROM $1 AND (replicas.name IS NULL \
-              OR ($2 AND replicas.beat_at < clock_timestamp() - $3 * interval '1 millisecond'))) \
-              FOR UPDATE OF calls SKIP LOCKED) RETURNING *",
+            "WITH taken AS (UPDATE calls SET incarnation = $1, orphan = true WHERE call_id IN \
+              (SELECT call_id FROM calls LEFT JOIN replicas USING (incarnation) \
+               WHERE (calls.incarnation = $1 AND calls.orphan) OR \
+               (calls.incarnation IS DISTINCT FROM $1 AND (replicas.name IS NULL \
+               OR ($2 AND replicas.beat_at < clock_timestamp() - $3 * interval '1 millisecond'))) \
+               FOR UPDATE OF calls SKIP LOCKED) RETURNING *), \
+             takers AS (INSERT INTO call_takers (session, incarnation) \
+               SELECT DISTINCT session, $1 FROM taken \
+               ON CONFLICT (session) DO UPDATE SET incarnation = excluded.incarnation, \
+               taken_at = clock_timestamp()) \
+             SELECT * FROM taken",
         )
         .bind(self.replica.incarnation())
         .bind(self.replica.is_steady())
@@ -94,9 +110,27 @@ impl StandingCalls for PgCalls {
         ));
         let rows = self.database.rows(adopt).await?;
         let mut calls: Vec<StandingCall> = rows.iter().map(call).collect::<Result<_, _>>()?;
-        let mut given = self.given();
-        calls.retain(|call| given.insert(call.place.call_id.clone()));
+        let mut held = self.held();
+        calls.retain(|call| held.insert(call.place.call_id.clone()));
         Ok(calls)
+    }
+
+    async fn lost(&self) -> Result<Vec<String>, StoreError> {
+        let before = self.held().clone();
+        if before.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked = Statement::new("SELECT call_id FROM calls WHERE incarnation = $1");
+        let rows = self
+            .database
+            .rows(asked.bind(self.replica.incarnation()))
+            .await?;
+        let ours = rows.iter().map(|row| get(row, "call_id"));
+        let ours: HashSet<String> = ours.collect::<Result<_, _>>()?;
+        // One that was forgotten while the database was asked is none.
+        let mut held = self.held();
+        let lost = before.into_iter().filter(|call| !ours.contains(call));
+        Ok(lost.filter(|call| held.remove(call)).collect())
     }
 }
 
@@ -112,5 +146,13 @@ pub(crate) fn call(row: &PgRow) -> Result<StandingCall, StoreError> {
             key: key.into(),
         },
         ends_at: time(row, "ends_at")?,
+        terms: terms(row)?,
     })
+}
+
+fn terms(row: &PgRow) -> Result<Option<CallTerms>, StoreError> {
+    let text: Option<String> = get(row, "terms")?;
+    let read = |text: String| serde_json::from_str(&text);
+    let terms = text.map(read).transpose();
+    terms.map_err(|error| damaged("terms", error))
 }

@@ -20,7 +20,9 @@
 //! are refused, and revocations are read from where they are true.
 
 mod address;
+mod dial;
 mod feed;
+mod follow;
 mod jitter;
 mod leases;
 mod link;
@@ -35,7 +37,9 @@ mod standing;
 mod wire;
 
 pub use address::{Address, InvalidAddress};
+pub use dial::{Dial, Stream};
 pub use feed::RevocationNews;
+pub use follow::{FollowedRevocations, FreshnessObserver};
 pub use leases::{LeasePolicy, RedisLeases};
 pub use link::{Link, LinkTimes};
 pub use passes::RedisPasses;

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     address::Address,
+    dial::Dial,
     jitter,
     names::Tag,
     reply,
@@ -50,6 +51,7 @@ impl Default for LinkTimes {
 /// The way to one Redis, shared by everything that uses it.
 pub struct Link {
     address: Address,
+    dial: Option<Arc<dyn Dial>>,
     times: LinkTimes,
     wire: Mutex<Numbered>,
     standing: Standing,
@@ -76,11 +78,20 @@ impl Link {
     ) -> Self {
         Self {
             address,
+            dial: None,
             times,
             wire: Mutex::default(),
             standing: Standing::new(observer),
             probe: Tag::replica(replica).name("probe"),
         }
+    }
+
+    /// Reaches the server in a way of its own; its address then says only that
+    /// it is one server.
+    #[must_use]
+    pub fn dialled_by(mut self, dial: Arc<dyn Dial>) -> Self {
+        self.dial = Some(dial);
+        self
     }
 
     /// Whether Redis is there, as far as is known.
@@ -230,10 +241,7 @@ impl Link {
     }
 
     async fn come_back(&self) -> Result<(), StoreError> {
-        let wire = timeout(
-            self.times.connect,
-            Wire::connect(&self.address, self.times.connect),
-        );
+        let wire = timeout(self.times.connect, self.wire());
         let wire = match wire.await {
             Ok(Ok(wire)) => wire,
             Ok(Err(error)) => return Err(StoreError(format!("can't connect to Redis: {error}"))),
@@ -250,6 +258,13 @@ impl Link {
             numbered.wire = Some(wire);
         }
         self.look().await.map(drop)
+    }
+
+    async fn wire(&self) -> RedisResult<Wire> {
+        match &self.dial {
+            Some(dial) => Wire::over(dial.dial().await?).await,
+            None => Wire::connect(&self.address, self.times.connect).await,
+        }
     }
 
     fn numbered(&self) -> MutexGuard<'_, Numbered> {

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, RedisConnectionInfo, RedisResult, Value,
     aio::MultiplexedConnection,
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
     sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
 };
 
-use crate::address::{Address, Kind};
+use crate::{
+    address::{Address, Kind},
+    dial::Stream,
+};
 
 /// A connection that any number of requests use at once.
 #[derive(Clone)]
@@ -64,6 +67,16 @@ impl Wire {
                 Ok(Self::Cluster(client.get_async_connection().await?))
             }
         }
+    }
+
+    /// Speaks to one server over a connection that is open.
+    pub(crate) async fn over(stream: Box<dyn Stream>) -> RedisResult<Self> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let server = RedisConnectionInfo::default();
+        let (wire, driver) =
+            MultiplexedConnection::new_with_config(&server, stream, config).await?;
+        tokio::spawn(driver);
+        Ok(Self::One(wire))
     }
 
     /// Sends a command and waits for its answer.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use hallpass_core::{
-    call::{CallPlace, StandingCall, StandingCalls},
+    call::{CallPlace, CallTerms, StandingCall, StandingCalls},
     ports::StoreError,
 };
 use sqlx::sqlite::SqliteRow;
@@ -37,9 +37,11 @@ impl SqliteCalls {
 #[async_trait]
 impl StandingCalls for SqliteCalls {
     async fn keep(&self, call: &StandingCall) -> Result<(), StoreError> {
+        let terms = call.terms.as_ref().map(serde_json::to_string).transpose();
+        let terms = terms.map_err(|error| StoreError(error.to_string()))?;
         let kept = sqlx::query(
-            "INSERT OR REPLACE INTO calls (call_id, session, grant_id, upstream, key_mark, ends_at) \
-             VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO calls (call_id, session, grant_id, upstream, key_mark, ends_at, terms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&call.place.call_id)
         .bind(call.session.as_str())
@@ -47,6 +49,7 @@ impl StandingCalls for SqliteCalls {
         .bind(&*call.place.upstream)
         .bind(&*call.place.key)
         .bind(call.ends_at.as_millisecond())
+        .bind(terms)
         .execute(&self.database.pool)
         .await;
         kept.map(drop).map_err(store_error)
@@ -79,6 +82,11 @@ impl StandingCalls for SqliteCalls {
         }
         all
     }
+
+    async fn lost(&self) -> Result<Vec<String>, StoreError> {
+        // Nobody else has the file.
+        Ok(Vec::new())
+    }
 }
 
 pub(crate) fn call(row: &SqliteRow) -> Result<StandingCall, StoreError> {
@@ -93,5 +101,13 @@ pub(crate) fn call(row: &SqliteRow) -> Result<StandingCall, StoreError> {
             key: key.into(),
         },
         ends_at: time(row, "ends_at")?,
+        terms: terms(row)?,
     })
+}
+
+fn terms(row: &SqliteRow) -> Result<Option<CallTerms>, StoreError> {
+    let text: Option<String> = get(row, "terms")?;
+    let read = |text: String| serde_json::from_str(&text);
+    let terms = text.map(read).transpose();
+    terms.map_err(|error| StoreError(format!("the terms of a call can't be read: {error}")))
 }

@@ -210,7 +210,8 @@ fn end_of(reason: &str) -> End {
         | EndReason::Stalled
         | EndReason::Drain
         | EndReason::Overload
-        | EndReason::Orphaned => End::Dropped,
+        | EndReason::Orphaned
+        | EndReason::TakenOver => End::Dropped,
         EndReason::ProfileRefused
         | EndReason::Revoked
         | EndReason::Operator

@@ -58,6 +58,8 @@ pub enum EndReason {
     Overload,
     /// The server that carried it broke down; the next one ended it.
     Orphaned,
+    /// It goes on in the hands of another replica, which took this one for dead.
+    TakenOver,
 }
 
 impl EndReason {
@@ -69,7 +71,11 @@ impl EndReason {
     #[must_use]
     pub const fn close_code(self) -> Option<u16> {
         match self {
-            Self::ClientClosed | Self::ClientLost | Self::UpstreamClosed | Self::Orphaned => None,
+            Self::ClientClosed
+            | Self::ClientLost
+            | Self::UpstreamClosed
+            | Self::Orphaned
+            | Self::TakenOver => None,
             Self::ProtocolError => Some(1002),
             Self::Revoked
             | Self::Operator
@@ -89,9 +95,11 @@ impl EndReason {
     #[must_use]
     pub const fn sentence(self) -> Option<&'static str> {
         Some(match self {
-            Self::ClientClosed | Self::ClientLost | Self::UpstreamClosed | Self::Orphaned => {
-                return None;
-            }
+            Self::ClientClosed
+            | Self::ClientLost
+            | Self::UpstreamClosed
+            | Self::Orphaned
+            | Self::TakenOver => return None,
             Self::UpstreamLost => "The connection to OpenAI was lost.",
             Self::UpstreamUnreachable => {
                 "OpenAI can't be reached now. Try again with a new secret."

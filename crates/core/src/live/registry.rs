@@ -138,6 +138,15 @@ impl LiveSessions {
         found.cloned()
     }
 
+    /// The session that is the call of OpenAI's id.
+    #[must_use]
+    pub fn of_call(&self, call_id: &str) -> Option<Arc<LiveSession>> {
+        let table = self.table();
+        let mut all = table.by_id.values();
+        let found = all.find(|session| session.upstream_id().as_deref() == Some(call_id));
+        found.cloned()
+    }
+
     /// Sessions, newest first.
     #[must_use]
     pub fn list(&self, filter: &LiveFilter) -> Vec<Arc<LiveSession>> {

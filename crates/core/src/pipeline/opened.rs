@@ -204,6 +204,26 @@ impl Opened {
         }
     }
 
+    /// Leaves the time until now uncounted: nobody knows whether it was live.
+    pub fn skip_time(&self) {
+        self.live.skip_to(self.now());
+    }
+
+    /// Lets go of a session that another replica carries on. It counts what is
+    /// used from where the store says, so nothing more is counted here; and it
+    /// speaks of the caller's place again within seconds.
+    pub async fn hand_over(mut self, facts: Vec<(&'static str, String)>) {
+        self.open = false;
+        self.live.end(EndReason::TakenOver);
+        self.broker.parts.sessions.live.leave(self.live.id());
+        self.place = None;
+        let mut event = self.event(Action::SessionTakeover);
+        event.facts.push(("part", "gave_up".to_owned()));
+        event.facts.extend(facts);
+        // Nobody waits for an answer that could be withheld.
+        let _ = self.broker.parts.audit.append(event).await;
+    }
+
     /// Lets go of a session that never was.
     pub(super) fn forget(mut self) {
         self.open = false;

@@ -11,8 +11,9 @@ use crate::{
 };
 
 impl Broker {
-    /// Records the end of a session that an earlier process left behind. What
-    /// it used after that process ended is not known.
+    /// Records the end of a session that an earlier process left behind, and
+    /// that could not be carried on. What it used after that process ended is
+    /// not known.
     pub async fn record_orphan(
         &self,
         session: &LiveId,

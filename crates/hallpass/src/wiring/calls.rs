@@ -14,7 +14,7 @@ use crate::cli::Stop;
 /// How long making a call may take; an upstream's own timeout is shorter.
 const MAKE: Duration = Duration::from_secs(15);
 
-/// A desk whose orphans of earlier processes are being hung up.
+/// A desk that has taken over what earlier processes left standing.
 pub(crate) async fn desk(
     broker: Arc<Broker>,
     pool: Arc<Pool>,
@@ -31,9 +31,9 @@ pub(crate) async fn desk(
         deadline: MAKE,
         patience: Patience::default(),
     });
-    let orphans = desk.reap().await?;
+    let orphans = desk.take_over().await?;
     if orphans > 0 {
-        tracing::warn!(orphans, "hanging up calls an earlier process left behind");
+        tracing::warn!(orphans, "taking over calls an earlier process left behind");
     }
     Ok(desk)
 }

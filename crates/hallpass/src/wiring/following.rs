@@ -12,16 +12,16 @@ const ADOPT_EVERY: Duration = Duration::from_secs(1);
 
 const ADOPTION: &str = "call-adoption";
 
-/// Starts ending the calls of replicas that died.
+/// Starts taking over the calls of replicas that died.
 pub(crate) fn calls(desk: &Arc<CallDesk>, metrics: &Arc<Metrics>, tasks: &Tasks) {
     let (desk, told) = (desk.clone(), metrics.clone());
     tasks.spawn(ADOPTION, |stop| {
         life::every(ADOPT_EVERY, ADOPTION, told, stop, move || {
             let desk = desk.clone();
             async move {
-                let orphans = desk.reap().await?;
+                let orphans = desk.take_over().await?;
                 if orphans > 0 {
-                    tracing::warn!(orphans, "hanging up calls of a replica that died");
+                    tracing::warn!(orphans, "taking over calls of a replica that died");
                 }
                 Ok(())
             }

@@ -1,6 +1,5 @@
 //! What replicas share: counted in Redis, or by this process alone.
 
-mod fresh;
 mod told;
 
 use std::{sync::Arc, time::Duration};
@@ -14,7 +13,7 @@ use hallpass_core::{
 };
 use hallpass_store_memory::{MemoryLeases, MemoryQuotas};
 use hallpass_store_redis::{
-    Address, LeasePolicy, Link, LinkTimes, RedisLeases, RedisPasses, RedisPeers, RedisQuotas,
+    Address, FollowedRevocations, LeasePolicy, Link, LinkTimes, RedisLeases, RedisPasses, RedisPeers, RedisQuotas,
     Replica, ShareLeases, ShareQuotas,
 };
 use hallpass_telemetry::Metrics;
@@ -22,7 +21,6 @@ use hallpass_telemetry::Metrics;
 use super::{clock::SystemIds, durable::Durable, lifecycle::Tasks};
 use crate::cli::Stop;
 
-use fresh::FollowedRevocations;
 pub(crate) use told::Told;
 
 /// How long a start waits for Redis before it goes on without.
@@ -99,7 +97,9 @@ impl Shared {
         let (truth, link) = (fleet.feed.clone(), self.link.clone());
         let followed = Arc::new(FollowedRevocations::new(kept, truth, link, bound));
         let (following, live, told) = (followed.clone(), self.live.clone(), told.clone());
-        tasks.spawn(fresh::TASK, |stop| following.follow(live, told, stop));
+        tasks.spawn(told::TASK, |stop| async move {
+            following.follow(live, told, stop.cancelled()).await;
+        });
         followed
     }
 

@@ -14,6 +14,7 @@ mod crash;
 mod outage;
 mod pair;
 mod replicas;
+mod takeover;
 mod trails;
 
 // The same tests as on a file.

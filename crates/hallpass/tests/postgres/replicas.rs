@@ -7,9 +7,6 @@ use serde_json::json;
 use super::pair::{Shared, api_key, command};
 use crate::support::{Run, Sim, Site, now, random_hex};
 
-/// From a replica's death to the end of its calls.
-const TAKEN_OVER: Duration = Duration::from_secs(10);
-
 pub(crate) struct House {
     pub(crate) sim: Sim,
     pub(crate) shared: Shared,
@@ -35,7 +32,7 @@ impl House {
 }
 
 /// Waits for something another replica must come to know.
-async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(mut holds: impl FnMut() -> F) {
     let start = Instant::now();
     while !holds().await {
         assert!(
@@ -119,57 +116,6 @@ async fn an_interview_has_its_grants_from_all_replicas_together() {
         answers[2..].iter().all(|status| *status != 201),
         "{answers:?}"
     );
-}
-
-/// Live calls at the simulated OpenAI.
-async fn calls(house: &House) -> usize {
-    let client = crate::support::client();
-    let sessions = format!("{}/_sim/sessions", house.sim.url);
-    let sessions = crate::support::send(client.get(sessions)).await.json();
-    let sessions = sessions.as_array().unwrap().iter();
-    sessions.filter(|session| session["kind"] == "call").count()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_calls_of_a_replica_that_died_are_ended_by_another() {
-    let house = House::open();
-    let talk = "[profiles.talk]\nmode = \"call\"\nmodes = [\"call\"]\n\
-        session = { type = \"realtime\", model = \"gpt-realtime-2.1\", instructions = \"Ask.\" }\n\
-        [roles.service]";
-    let second = house.shared.site("b");
-    for site in [&house.first, &second] {
-        site.change("[roles.service]", talk);
-        site.change(
-            "[roles.service]\nprofiles = [\"interview\"]",
-            "[roles.service]\nprofiles = [\"*\"]",
-        );
-    }
-    let (a, b) = (
-        house.shared.start(house.first.clone()),
-        house.shared.start(second),
-    );
-    let minted = a.mint(&house.service, &json!({ "profile": "talk" })).await;
-    assert_eq!(minted.status, 201, "{}", minted.text);
-    let pass = minted.json()["value"].as_str().unwrap().to_owned();
-    let offer = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
-        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=rtpmap:111 opus/48000/2\r\n";
-    let call = a.serve.client.post(a.serve.url("/v1/realtime/calls"));
-    let call = call.bearer_auth(&pass).body(offer);
-    let call = crate::support::send(call.header("content-type", "application/sdp")).await;
-    assert_eq!(call.status, 201, "{}", call.text);
-    assert_eq!(calls(&house).await, 1);
-    let (trail, started) = (b.site.trail(), Instant::now());
-    let mut dead = a;
-    dead.serve.process.kill_9();
-    until(|| async { calls(&house).await == 0 }).await;
-    assert!(started.elapsed() < TAKEN_OVER, "{:?}", started.elapsed());
-    until(|| async {
-        let records = trail.records();
-        records
-            .iter()
-            .any(|record| record.0.to_string().contains("\"orphaned\""))
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hallpass_core::{
     Timestamp,
     audit::Action,
-    call::{CallMaker, CallOrder, MadeCall, StandingCall, StandingCalls},
+    call::{CallMaker, CallOrder, CallTerms, MadeCall, StandingCall, StandingCalls},
     code::Code,
     grant::Mode,
     ids::LiveId,
@@ -146,6 +146,11 @@ impl CallDesk {
             grant: live.grant().id.clone(),
             place: made.place,
             ends_at: live.facts().ends_at,
+            terms: Some(CallTerms {
+                role: live.facts().role.clone(),
+                session: opened.session().as_json().to_owned(),
+                started_at: live.facts().started_at,
+            }),
         };
         let facts = vec![
             ("call", standing.place.call_id.clone()),
@@ -181,7 +186,17 @@ impl CallDesk {
         let maker = self.parts.maker.clone();
         let prices = self.parts.prices.clone();
         let watch = Watch::new(opened, standing.place.clone(), maker, prices, patience);
-        let (opened, reason, facts) = watch.until_over().await;
+        self.until_over(watch, standing).await;
+    }
+
+    /// Ends a call once its watch says so; one that another replica has taken
+    /// over is not this one's to end.
+    pub(super) async fn until_over(&self, watch: Watch, standing: StandingCall) {
+        let (opened, reason, mut facts) = watch.until_over().await;
+        if reason == EndReason::TakenOver {
+            facts.push(("call", standing.place.call_id));
+            return opened.hand_over(facts).await;
+        }
         self.end(opened, standing, reason, facts).await;
     }
 

@@ -70,6 +70,8 @@ pub(super) struct Watch {
     corrections: Vec<Instant>,
     drifts: u32,
     sets_back: bool,
+    /// Taken over from a process that died, and not heard of since.
+    unheard: bool,
 }
 
 enum Turn {
@@ -103,8 +105,18 @@ impl Watch {
             heard_at: Instant::now(),
             corrections: Vec::new(),
             drifts: 0,
+            unheard: false,
             opened,
         }
+    }
+
+    /// Goes on with a call that another process made, and may be over.
+    pub(super) fn resumed(mut self) -> Self {
+        let began = self.opened.live().facts().started_at;
+        let age = until(began, self.opened.now());
+        self.wire.look_again(age);
+        self.unheard = true;
+        self
     }
 
     /// Until the call is to be ended, or is over.
@@ -113,10 +125,13 @@ impl Watch {
         let reason = loop {
             match self.turn(tick).await {
                 Turn::Ended(reason) | Turn::Over(reason) | Turn::Due(reason) => break reason,
-                Turn::Attached => self.look().await,
+                Turn::Attached => {
+                    self.unheard = false;
+                    self.look().await;
+                }
                 Turn::Tick => {
                     tick = Instant::now() + self.patience.tick;
-                    self.opened.tick();
+                    self.count_time();
                 }
                 Turn::Heard(event) => {
                     if let Some(reason) = self.take(&event).await {
@@ -126,11 +141,21 @@ impl Watch {
             }
         };
         self.say_why(reason).await;
+        if self.unheard {
+            self.opened.skip_time();
+        }
         let facts = vec![
             ("attachments", self.wire.attachments().to_string()),
             ("drifts", self.drifts.to_string()),
         ];
         (self.opened, reason, facts)
+    }
+
+    /// Counts time, but not of a call that may be long over.
+    fn count_time(&self) {
+        if !self.unheard {
+            self.opened.tick();
+        }
     }
 
     /// Tells the page why, by an item at the end of the conversation: the data

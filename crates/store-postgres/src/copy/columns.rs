@@ -42,7 +42,7 @@ fn columns(kind: Kind) -> &'static str {
         }
         Kind::Calls => {
             "call_id text, session text, grant_id text, upstream text, key_mark text, \
-             ends_at bigint"
+             ends_at bigint, terms text"
         }
         Kind::Usage => {
             "day text, session text, subject text, role text, profile text, model text, \
@@ -126,6 +126,7 @@ fn row(record: &Record) -> Value {
             "call_id": it.place.call_id, "session": it.session, "grant_id": it.grant,
             "upstream": &*it.place.upstream, "key_mark": &*it.place.key,
             "ends_at": millis(it.ends_at),
+            "terms": it.terms.as_ref().map(|terms| json!(terms).to_string()),
         }),
         Record::Usage(key, used) => {
             let mut row = Map::new();

@@ -36,8 +36,9 @@ pub(crate) const COUNTS: [&str; 14] = [
 ];
 
 /// Rows and the sums of their accounts, in one statement that one replica's
-/// batch goes through once: the batch's number is raised with it. Gives the
-/// new sums.
+/// batch goes through once: the batch's number is raised with it. Rows of a
+/// session that another replica has taken over are left out. Gives the new
+/// sums.
 pub(super) fn write(incarnation: &str, batch: i64, rows: &[(UsageKey, Usage)]) -> Statement {
     let keys = KEYS.join(", ");
     let counted = COUNTS.join(", ");
@@ -47,7 +48,9 @@ pub(super) fn write(incarnation: &str, batch: i64, rows: &[(UsageKey, Usage)]) -
     let text = format!(
         "WITH turn AS (UPDATE replicas SET usage_batch = $22 \
            WHERE incarnation = $23 AND usage_batch < $22 RETURNING 1), \
-         fresh AS (SELECT * FROM unnest({arrays}) AS fresh ({keys}, {counted})), \
+         fresh AS (SELECT * FROM unnest({arrays}) AS fresh ({keys}, {counted}) \
+           WHERE NOT EXISTS (SELECT 1 FROM call_takers AS taker \
+             WHERE taker.session = fresh.session AND taker.incarnation <> $23)), \
          kept AS (INSERT INTO usage ({keys}, {counted}) SELECT fresh.* FROM fresh, turn \
            ORDER BY {keys} ON CONFLICT ({keys}) DO UPDATE SET {kept}), \
          accounts AS (SELECT day, 'subject' AS kind, subject AS account, {counted} FROM fresh, turn \

@@ -400,9 +400,72 @@ async fn calls_of_a_silent_replica_are_taken_over_by_one_that_is_steady() {
     }
     tokio::time::resume();
     assert_eq!(others.adopt().await.unwrap(), [call(1)]);
-    // Who is heard again keeps what it has, and takes nothing back.
+    // Who is heard again takes nothing back, and hears what it lost, once.
     silent.beat().await.unwrap();
     assert_eq!(calls.adopt().await.unwrap(), []);
+    assert_eq!(calls.lost().await.unwrap(), ["rtc_u1_1"]);
+    assert_eq!(calls.lost().await.unwrap(), Vec::<String>::new());
+    assert_eq!(others.lost().await.unwrap(), Vec::<String>::new());
+    // Nor does it take the record of it away from who carries it on.
+    calls.forget("rtc_u1_1").await.unwrap();
+    assert_eq!(others.all().await.unwrap(), [call(1)]);
+}
+
+#[tokio::test]
+async fn of_many_that_want_an_orphan_one_gets_it() {
+    let (database, kept) = fresh().await;
+    let dead = replica(&database, "a").await;
+    PgCalls::new(database.clone(), dead)
+        .keep(&call(1))
+        .await
+        .unwrap();
+    // Its successor goes by another name: nobody needs to wait for it.
+    let _ = kept.run("DELETE FROM replicas");
+    let mut tries = Vec::new();
+    for name in ["b", "c", "d", "e"] {
+        let database = open(&kept.url()).await;
+        let calls = PgCalls::new(database.clone(), replica(&database, name).await);
+        tries.push(tokio::spawn(async move { calls.adopt().await.unwrap() }));
+    }
+    let mut given = 0;
+    for adopted in tries {
+        given += adopted.await.unwrap().len();
+    }
+    assert_eq!(given, 1);
+}
+
+#[tokio::test]
+async fn usage_of_a_call_counts_for_whoever_carries_it_on_alone() {
+    let (database, kept) = fresh().await;
+    let today = day_of(moment(1_800_000_000));
+    let (a, b) = (replica(&database, "a").await, replica(&database, "b").await);
+    let of_a = PgUsage::load(database.clone(), &a, today).await.unwrap();
+    let of_b = PgUsage::load(database.clone(), &b, today).await.unwrap();
+    let standing = call(1);
+    PgCalls::new(database.clone(), a)
+        .keep(&standing)
+        .await
+        .unwrap();
+    let session = standing.session.as_str();
+    let (key, usage) = used(session, 5);
+    of_a.add(&key, &usage);
+    of_a.flush().await.unwrap();
+    // As when nobody has heard of it for long.
+    let _ = kept.run("UPDATE calls SET incarnation = 'gone'");
+    let adopted = PgCalls::new(database.clone(), b).adopt().await.unwrap();
+    assert_eq!(adopted, [standing.clone()]);
+    // It lives after all, and sends what it heard meanwhile, of others too.
+    for (session, cost) in [(session, 100), ("ls_other", 1)] {
+        let (key, usage) = used(session, cost);
+        of_a.add(&key, &usage);
+    }
+    of_a.flush().await.unwrap();
+    let (key, usage) = used(session, 7);
+    of_b.add(&key, &usage);
+    of_b.flush().await.unwrap();
+    assert_eq!(kept.run("SELECT SUM(cost) FROM usage"), "13");
+    let sums = "SELECT SUM(cost) FROM usage_sums WHERE kind = 'subject'";
+    assert_eq!(kept.run(sums), "13");
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hallpass_core::{
     Timestamp,
-    call::{CallPlace, StandingCall, StandingCalls},
-    ids::{GrantId, LiveId},
+    call::{CallPlace, CallTerms, StandingCall, StandingCalls},
+    ids::{GrantId, LiveId, RoleName},
 };
 
 /// Every check, as a test of its own, on what `$fresh` makes: a store of no
@@ -18,6 +18,8 @@ macro_rules! calls_contract {
             $fresh,
             a_kept_call_is_there_as_it_was,
             a_call_kept_twice_is_one,
+            a_call_without_terms_has_none_afterwards,
+            a_kept_call_is_not_lost,
             a_forgotten_call_is_gone_and_may_be_forgotten_again,
         );
     };
@@ -35,6 +37,11 @@ pub fn call(number: u8) -> StandingCall {
             key: "0a1b2c3d".into(),
         },
         ends_at: Timestamp::from_second(1_800_000_000 + i64::from(number)).unwrap(),
+        terms: Some(CallTerms {
+            role: RoleName::new("candidate").unwrap(),
+            session: r#"{"type":"realtime","model":"gpt-realtime-2.1"}"#.to_owned(),
+            started_at: Timestamp::from_second(1_799_999_000).unwrap(),
+        }),
     }
 }
 
@@ -52,6 +59,24 @@ pub async fn a_call_kept_twice_is_one(calls: &Arc<dyn StandingCalls>) {
         calls.keep(&call(1)).await.unwrap();
     }
     assert_eq!(calls.all().await.unwrap(), [call(1)]);
+}
+
+/// What an earlier release kept says nothing of terms.
+pub async fn a_call_without_terms_has_none_afterwards(calls: &Arc<dyn StandingCalls>) {
+    let bare = StandingCall {
+        terms: None,
+        ..call(1)
+    };
+    calls.keep(&bare).await.unwrap();
+    assert_eq!(calls.all().await.unwrap(), [bare]);
+}
+
+/// Nobody takes a call from a process that lives.
+pub async fn a_kept_call_is_not_lost(calls: &Arc<dyn StandingCalls>) {
+    calls.keep(&call(1)).await.unwrap();
+    calls.forget("rtc_u1_1").await.unwrap();
+    calls.keep(&call(2)).await.unwrap();
+    assert_eq!(calls.lost().await.unwrap(), Vec::<String>::new());
 }
 
 /// A call that ended is forgotten, however often.

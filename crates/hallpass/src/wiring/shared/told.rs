@@ -5,12 +5,14 @@ use std::{sync::Arc, time::Duration};
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
     code::Code,
-    ports::{AuditLog, Clock},
+    ports::{AuditLog, Clock, StoreError},
+    revocation::Revocation,
 };
-use hallpass_store_redis::LinkObserver;
+use hallpass_store_redis::{FreshnessObserver, LinkObserver};
 use hallpass_telemetry::Metrics;
 
-use super::fresh::TASK;
+/// What follows revocations, by its name.
+pub(super) const TASK: &str = "revocation-sync";
 
 /// What holds while Redis is away, as it stands in the trail.
 const WITHOUT_REDIS: &str = "limits by each replica's share; passes neither made nor taken; revocations by PostgreSQL alone";
@@ -42,35 +44,6 @@ impl Told {
         self.clock.clone()
     }
 
-    /// Revocations were read where they are true.
-    pub(super) fn read(&self) {
-        let now = self.clock.now().as_duration().as_secs_f64();
-        self.metrics.tasks.succeeded(TASK, now);
-    }
-
-    /// How old what is known of revocations is.
-    pub(super) fn knows(&self, age: Duration, fresh: bool) {
-        self.metrics.store.revocations(age, fresh);
-    }
-
-    /// Revocations are not known well enough, or are again.
-    pub(super) fn turned(&self, fresh: bool, age: Duration) {
-        let age_ms = age.as_millis().to_string();
-        if fresh {
-            tracing::warn!(age_ms, "revocations are known again: this replica serves");
-            self.record("revocations_stale", None, ("age_ms", age_ms));
-            return;
-        }
-        tracing::error!(
-            age_ms,
-            "nothing was heard of revocations for too long: this replica lets nobody through until it is"
-        );
-        let why = format!("nothing heard for {age_ms} ms");
-        let raised = Some((Code::RevocationsStale, why));
-        let policy = ("policy", WITHOUT_REVOCATIONS.to_owned());
-        self.record("revocations_stale", raised, policy);
-    }
-
     fn record(
         &self,
         alarm: &'static str,
@@ -92,6 +65,46 @@ impl Told {
             more,
         ];
         drop(self.audit.append(event));
+    }
+}
+
+impl FreshnessObserver for Told {
+    fn read(&self) {
+        let now = self.clock.now().as_duration().as_secs_f64();
+        self.metrics.tasks.succeeded(TASK, now);
+    }
+
+    fn failed(&self, error: &StoreError) {
+        tracing::warn!(%error, "revocations can't be read; trying again");
+    }
+
+    fn ended(&self, revocation: &Revocation, sessions: u64) {
+        tracing::info!(
+            revocation = %revocation.id,
+            sessions,
+            "live sessions ended by a revocation of another replica"
+        );
+    }
+
+    fn knows(&self, age: Duration, fresh: bool) {
+        self.metrics.store.revocations(age, fresh);
+    }
+
+    fn turned(&self, fresh: bool, age: Duration) {
+        let age_ms = age.as_millis().to_string();
+        if fresh {
+            tracing::warn!(age_ms, "revocations are known again: this replica serves");
+            self.record("revocations_stale", None, ("age_ms", age_ms));
+            return;
+        }
+        tracing::error!(
+            age_ms,
+            "nothing was heard of revocations for too long: this replica lets nobody through until it is"
+        );
+        let why = format!("nothing heard for {age_ms} ms");
+        let raised = Some((Code::RevocationsStale, why));
+        let policy = ("policy", WITHOUT_REVOCATIONS.to_owned());
+        self.record("revocations_stale", raised, policy);
     }
 }
 

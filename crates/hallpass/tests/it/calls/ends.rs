@@ -166,16 +166,42 @@ async fn the_end_at_openai_is_the_end_here() {
 }
 
 #[tokio::test]
-async fn a_call_that_outlives_its_server_is_hung_up_by_the_next() {
+async fn a_call_that_outlives_its_server_is_carried_on_by_the_next() {
     let mut calls = Calls::start("", "");
     let called = calls.called().await;
     calls.serve.process.kill_9();
-    let still_there = calls.sessions().await;
-    assert!(
-        still_there
-            .iter()
-            .any(|it| it["id"] == called.theirs.as_str())
+    calls
+        .until("its sideband is gone", |sessions| {
+            !sessions.iter().any(|it| it["kind"] == "sideband")
+        })
+        .await;
+    calls.serve = Serve::start(&calls.site);
+    calls
+        .until("a sideband listens again", |sessions| {
+            sessions.iter().any(|it| it["kind"] == "sideband")
+        })
+        .await;
+    assert_eq!(
+        fact(&calls.record(&called, "session.takeover").await, "part"),
+        "took"
     );
+    let path = format!("/api/admin/sessions/{}/end", called.ours);
+    assert_eq!(calls.admin(&path, &json!({})).await.status, 200);
+    calls.until_over(&called).await;
+    assert_eq!(calls.ended(&called).await.0, "operator");
+    assert_eq!(calls.hangups().await, [json!(200)]);
+}
+
+#[tokio::test]
+async fn a_call_that_can_not_be_carried_on_is_hung_up_by_the_next() {
+    let mut calls = Calls::start("", "");
+    let called = calls.called().await;
+    calls.serve.process.kill_9();
+    // The next server has no such profile.
+    calls.site.change("[profiles.talk]", "[profiles.speak]");
+    calls
+        .site
+        .change("profiles = [\"talk\"]", "profiles = [\"speak\"]");
     calls
         .fault(json!({"route": "hangup", "kind": "status", "status": 503, "times": 1}))
         .await;
@@ -189,8 +215,24 @@ async fn a_call_that_outlives_its_server_is_hung_up_by_the_next() {
     let status = calls.serve.process.end(Signal::TERM);
     assert!(status.success(), "{status}");
     calls.serve = Serve::start(&calls.site);
-    calls.called().await;
+    let status = calls.serve.process.end(Signal::TERM);
+    assert!(status.success(), "{status}");
     assert_eq!(calls.hangups().await.len(), 2, "what is over is forgotten");
+}
+
+#[tokio::test]
+async fn a_call_that_ended_while_no_server_ran_is_over_for_the_next() {
+    let mut calls = Calls::start("", "");
+    let called = calls.called().await;
+    calls.serve.process.kill_9();
+    let url = format!("{}/_sim/sessions/{}", calls.sim.url, called.theirs);
+    assert_eq!(send(calls.serve.client.delete(url)).await.status, 204);
+    calls.serve = Serve::start(&calls.site);
+    calls.record(&called, "session.takeover").await;
+    let path = format!("/api/admin/sessions/{}/end", called.ours);
+    assert_eq!(calls.admin(&path, &json!({})).await.status, 200);
+    assert_eq!(calls.ended(&called).await.0, "operator");
+    assert_eq!(calls.hangups().await, [json!(404)]);
 }
 
 #[tokio::test]

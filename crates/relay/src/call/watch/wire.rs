@@ -35,6 +35,9 @@ pub(super) struct Wire {
     /// When nothing more is waited for, while no sideband is open.
     give_up: Instant,
     attachments: u32,
+    /// Whether the browser has surely connected before, so that a call OpenAI
+    /// does not know is over.
+    connected: bool,
 }
 
 impl Wire {
@@ -50,7 +53,16 @@ impl Wire {
             give_up: now + patience.connect,
             patience,
             attachments: 0,
+            connected: false,
         }
+    }
+
+    /// Looks for a call that was made some time ago, and may be over.
+    pub(super) fn look_again(&mut self, age: Duration) {
+        self.connected = age >= self.patience.connect;
+        let left = self.patience.connect.saturating_sub(age);
+        let wait = if self.connected { self.patience.blind } else { left };
+        self.give_up = Instant::now() + wait;
     }
 
     /// How often a sideband was attached.
@@ -121,11 +133,12 @@ impl Wire {
                     return None;
                 }
                 self.attachments += 1;
+                self.connected = true;
                 return Some(Next::Attached);
             }
             Err(error) => error,
         };
-        if self.attachments > 0 && !may_come(&error) {
+        if self.connected && !may_come(&error) {
             return Some(Next::Over(EndReason::UpstreamClosed));
         }
         tracing::debug!(call = %self.place.call_id, %error, "no sideband yet");
@@ -141,10 +154,10 @@ impl Wire {
     }
 
     fn given_up(&self) -> EndReason {
-        if self.attachments == 0 {
-            EndReason::ClientLost
-        } else {
+        if self.connected {
             EndReason::UpstreamLost
+        } else {
+            EndReason::ClientLost
         }
     }
 }

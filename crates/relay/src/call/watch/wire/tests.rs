@@ -149,3 +149,21 @@ async fn a_browser_that_left_in_silence_is_noticed() {
     assert_eq!(*script.attempts.lock().unwrap(), 3);
     assert_eq!(wire.attachments(), 1, "a probe is no new attachment");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_process_that_died_is_over_where_openai_does_not_know_it() {
+    let (mut wire, script) = wire([no_call()]);
+    wire.look_again(Patience::default().connect);
+    assert_eq!(over(&mut wire).await, EndReason::UpstreamClosed);
+    assert_eq!(*script.attempts.lock().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_whose_server_died_may_still_connect_in_what_is_left_of_its_time() {
+    let (mut wire, _) = wire([no_call()]);
+    let age = Duration::from_secs(20);
+    wire.look_again(age);
+    let began = Instant::now();
+    assert_eq!(over(&mut wire).await, EndReason::ClientLost);
+    assert_eq!(began.elapsed(), Patience::default().connect - age);
+}

@@ -2,12 +2,11 @@
 //! once they were not heard of for too long.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -18,13 +17,9 @@ use hallpass_core::{
     ports::{RevocationFeed, Revocations, StoreError},
     revocation::{Hit, Lifted, Question, Revocation},
 };
-use hallpass_store_redis::{Link, RevocationNews};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::told::Told;
-
-/// What follows, by its name.
-pub(super) const TASK: &str = "revocation-sync";
+use crate::{feed::RevocationNews, jitter::about, link::Link};
 
 /// How often the stream is looked at.
 const LISTEN: Duration = Duration::from_millis(150);
@@ -35,8 +30,24 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How long reading may take.
 const READ: Duration = Duration::from_secs(3);
 
+/// Is told how well revocations are known.
+///
+/// It is called between two looks, so it must not wait.
+pub trait FreshnessObserver: Send + Sync {
+    /// They were read where they are true.
+    fn read(&self);
+    /// They can't be read; it is tried again.
+    fn failed(&self, error: &StoreError);
+    /// One that another replica made ended some live sessions here.
+    fn ended(&self, revocation: &Revocation, sessions: u64);
+    /// How old what is known is.
+    fn knows(&self, age: Duration, fresh: bool);
+    /// From now on they are known well enough, or not any more.
+    fn turned(&self, fresh: bool, age: Duration);
+}
+
 /// Revocations as the durable store keeps them, told to and heard from others.
-pub(crate) struct FollowedRevocations {
+pub struct FollowedRevocations {
     kept: Arc<dyn Revocations>,
     truth: Arc<dyn RevocationFeed>,
     link: Option<Arc<Link>>,
@@ -47,9 +58,10 @@ pub(crate) struct FollowedRevocations {
 }
 
 impl FollowedRevocations {
-    /// Follows what was just loaded. Without a link it is read every few
-    /// seconds only.
-    pub(crate) fn new(
+    /// Follows what was just loaded; who knows nothing newer than the bound is
+    /// not gone by. Without a link the truth is read every few seconds only.
+    #[must_use]
+    pub fn new(
         kept: Arc<dyn Revocations>,
         truth: Arc<dyn RevocationFeed>,
         link: Option<Arc<Link>>,
@@ -67,27 +79,28 @@ impl FollowedRevocations {
 
     /// Follows until told to stop, and ends the live sessions that what it
     /// hears of reaches.
-    pub(crate) async fn follow(
+    pub async fn follow(
         self: Arc<Self>,
         live: Arc<LiveSessions>,
-        told: Arc<Told>,
-        stop: CancellationToken,
+        told: Arc<dyn FreshnessObserver>,
+        stop: impl Future<Output = ()>,
     ) {
+        tokio::pin!(stop);
         let mut news = self.link.clone().map(RevocationNews::new);
         let (mut due, mut was_fresh) = (Instant::now(), true);
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(about(LISTEN)) => {}
+                () = &mut stop => return,
+                () = sleep(about(LISTEN)) => {}
             }
             if self.is_behind(news.as_mut()).await || Instant::now() >= due {
-                let wait = match self.read(&live).await {
+                let wait = match self.read(&live, &*told).await {
                     Ok(()) => {
                         told.read();
                         RECONCILE
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "revocations can't be read; trying again");
+                        told.failed(&error);
                         AGAIN
                     }
                 };
@@ -110,20 +123,20 @@ impl FollowedRevocations {
         heard.is_some_and(|revision| revision > self.truth.revision())
     }
 
-    async fn read(&self, live: &LiveSessions) -> Result<(), StoreError> {
+    async fn read(
+        &self,
+        live: &LiveSessions,
+        told: &dyn FreshnessObserver,
+    ) -> Result<(), StoreError> {
         // What is read is at least as new as the moment it was asked for.
         let asked = self.elapsed_ms();
-        let synced = tokio::time::timeout(READ, self.truth.sync()).await;
+        let synced = timeout(READ, self.truth.sync()).await;
         let synced = synced.map_err(|_| StoreError("no answer in time".to_owned()))??;
         self.known_as_of.fetch_max(asked, Ordering::SeqCst);
         for revocation in &synced.added {
             let ended = live.revoke(&revocation.scope);
             if ended > 0 {
-                tracing::info!(
-                    revocation = %revocation.id,
-                    sessions = ended,
-                    "live sessions ended by a revocation of another replica"
-                );
+                told.ended(revocation, ended);
             }
         }
         Ok(())
@@ -189,27 +202,14 @@ impl Revocations for FollowedRevocations {
     }
 }
 
-/// Half to one and a half of a time: replicas don't all ask at once.
-fn about(time: Duration) -> Duration {
-    let drawn = RandomState::new().hash_one(0_u8) % 1000;
-    time * (500 + u32::try_from(drawn).unwrap_or(500)) / 1000
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Mutex, atomic::AtomicBool};
 
-    use hallpass_core::{
-        audit::AuditEvent,
-        ids::Subject,
-        ports::{AuditLog, AuditReceipt, AuditUnavailable, OwnedFuture, Synced},
-        revocation::Scope,
-    };
+    use hallpass_core::{ids::Subject, ports::Synced, revocation::Scope};
     use hallpass_store_memory::MemoryRevocations;
-    use hallpass_telemetry::Metrics;
 
     use super::*;
-    use crate::wiring::clock::SystemClock;
 
     /// A durable store of which others change the truth.
     #[derive(Default)]
@@ -241,58 +241,40 @@ mod tests {
         }
     }
 
+    /// Keeps which way it turned.
     #[derive(Default)]
-    struct Kept(Mutex<Vec<AuditEvent>>);
+    struct Turns(Mutex<Vec<bool>>);
 
-    impl AuditLog for Kept {
-        fn append(&self, event: AuditEvent) -> OwnedFuture<Result<AuditReceipt, AuditUnavailable>> {
-            self.0.lock().unwrap().push(event);
-            Box::pin(async { Ok(AuditReceipt { sequence: 0 }) })
-        }
+    impl FreshnessObserver for Turns {
+        fn read(&self) {}
 
-        fn writable(&self) -> bool {
-            true
+        fn failed(&self, _: &StoreError) {}
+
+        fn ended(&self, _: &Revocation, _: u64) {}
+
+        fn knows(&self, _: Duration, _: bool) {}
+
+        fn turned(&self, fresh: bool, _: Duration) {
+            self.0.lock().unwrap().push(fresh);
         }
     }
 
     struct World {
         truth: Arc<Truth>,
         ours: Arc<FollowedRevocations>,
-        records: Arc<Kept>,
-        stop: CancellationToken,
-        following: tokio::task::JoinHandle<()>,
+        turns: Arc<Turns>,
     }
 
     fn world(bound: Duration) -> World {
         let truth = Arc::new(Truth::default());
         let ours = FollowedRevocations::new(truth.memory.clone(), truth.clone(), None, bound);
-        let ours = Arc::new(ours);
-        let records = Arc::new(Kept::default());
-        let told = Told::new(
-            Arc::new(Metrics::new("0")),
-            records.clone(),
-            Arc::new(SystemClock),
-        );
-        let stop = CancellationToken::new();
-        let following = ours
-            .clone()
-            .follow(Arc::default(), Arc::new(told), stop.clone());
-        World {
-            truth,
-            ours,
-            records,
-            stop,
-            following: tokio::spawn(following),
-        }
+        let (ours, turns) = (Arc::new(ours), Arc::new(Turns::default()));
+        let never = std::future::pending();
+        tokio::spawn(ours.clone().follow(Arc::default(), turns.clone(), never));
+        World { truth, ours, turns }
     }
 
-    async fn until(mut is_so: impl FnMut() -> bool) {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_others_revoke_is_heard_of() {
         let world = world(Duration::from_secs(30));
         let revocation = Revocation {
@@ -305,26 +287,26 @@ mod tests {
         };
         world.truth.elsewhere.lock().unwrap().push(revocation);
         let before = world.ours.epoch();
-        until(|| world.ours.epoch() != before).await;
-        world.stop.cancel();
-        world.following.await.unwrap();
-        assert!(world.records.0.lock().unwrap().is_empty());
+        sleep(RECONCILE * 2).await;
+        assert_ne!(world.ours.epoch(), before);
+        assert!(world.turns.0.lock().unwrap().is_empty());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_hears_nothing_for_too_long_is_not_gone_by_and_recovers() {
-        let world = world(Duration::from_millis(1200));
+        let bound = Duration::from_secs(10);
+        let world = world(bound);
         assert!(world.ours.is_fresh(), "what was just loaded is known");
+        sleep(bound * 2).await;
+        assert!(world.ours.is_fresh(), "what is read again and again is known");
         world.truth.away.store(true, Ordering::SeqCst);
-        until(|| !world.ours.is_fresh()).await;
-        let records = || world.records.0.lock().unwrap().len();
-        until(|| records() == 1).await;
+        sleep(bound - RECONCILE * 2).await;
+        assert!(world.ours.is_fresh(), "within the bound");
+        sleep(RECONCILE * 3).await;
+        assert!(!world.ours.is_fresh());
         world.truth.away.store(false, Ordering::SeqCst);
-        until(|| records() == 2).await;
-        world.stop.cancel();
-        world.following.await.unwrap();
-        let facts = |event: &AuditEvent| event.facts[1].1.clone();
-        let states: Vec<_> = world.records.0.lock().unwrap().iter().map(facts).collect();
-        assert_eq!(states, ["raised", "ended"]);
+        sleep(RECONCILE).await;
+        assert!(world.ours.is_fresh());
+        assert_eq!(*world.turns.0.lock().unwrap(), [false, true]);
     }
 }
