@@ -298,7 +298,10 @@ mod tests {
         let world = world(bound);
         assert!(world.ours.is_fresh(), "what was just loaded is known");
         sleep(bound * 2).await;
-        assert!(world.ours.is_fresh(), "what is read again and again is known");
+        assert!(
+            world.ours.is_fresh(),
+            "what is read again and again is known"
+        );
         world.truth.away.store(true, Ordering::SeqCst);
         sleep(bound - RECONCILE * 2).await;
         assert!(world.ours.is_fresh(), "within the bound");

@@ -13,8 +13,8 @@ use hallpass_core::{
 };
 use hallpass_store_memory::{MemoryLeases, MemoryQuotas};
 use hallpass_store_redis::{
-    Address, FollowedRevocations, LeasePolicy, Link, LinkTimes, RedisLeases, RedisPasses, RedisPeers, RedisQuotas,
-    Replica, ShareLeases, ShareQuotas,
+    Address, FollowedRevocations, LeasePolicy, Link, LinkTimes, RedisLeases, RedisPasses,
+    RedisPeers, RedisQuotas, Replica, ShareLeases, ShareQuotas,
 };
 use hallpass_telemetry::Metrics;
 

@@ -110,9 +110,7 @@ impl Talk {
     }
 
     async fn responses(&self, at: &Node) -> u64 {
-        self.used(at).await["usage"]["responses"]
-            .as_u64()
-            .unwrap_or(0)
+        self.used(at).await["responses"].as_u64().unwrap_or(0)
     }
 
     /// Waits until a replica carries the call; how long that took.

@@ -37,8 +37,7 @@ impl CallDesk {
         let count = orphans.len();
         for orphan in orphans {
             let desk = self.clone();
-            self.tasks
-                .spawn(async move { desk.carry_on(orphan).await });
+            self.tasks.spawn(async move { desk.carry_on(orphan).await });
         }
         Ok(count)
     }

@@ -61,7 +61,11 @@ impl Wire {
     pub(super) fn look_again(&mut self, age: Duration) {
         self.connected = age >= self.patience.connect;
         let left = self.patience.connect.saturating_sub(age);
-        let wait = if self.connected { self.patience.blind } else { left };
+        let wait = if self.connected {
+            self.patience.blind
+        } else {
+            left
+        };
         self.give_up = Instant::now() + wait;
     }
 
