@@ -157,7 +157,7 @@ const fn must_escape(character: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{
         io,
         sync::{Arc, Mutex},
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    fn logged(emit: impl FnOnce()) -> String {
+    pub(crate) fn logged(emit: impl FnOnce()) -> String {
         let page = Page::default();
         let subscriber = tracing_subscriber::fmt()
             .event_format(JsonLines)

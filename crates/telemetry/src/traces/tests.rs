@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::Metrics;
+use crate::{Metrics, json_lines::tests::logged};
 
 const HEAD: RequestHead = RequestHead {
     method: "POST",
@@ -147,6 +147,28 @@ async fn steps_are_below_the_step_around_them() {
     assert_eq!(id("outer").status.as_ref().unwrap().code, 2);
     assert_eq!(root.status.as_ref().unwrap().code, 2);
     assert!(id("inner").attributes.iter().any(|it| it.key == "inner"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_of_a_sampled_request_name_their_span() {
+    let stage = stage(settings());
+    let request = stage.traces.begin(&HEAD, &HeaderMap::new());
+    let tell = || logged(|| tracing::warn!(cause = "x", "it happened"));
+    let line = request.scope(step("inner", async { tell() })).await;
+    let (trace, span) = (
+        request.trace_id().unwrap().to_owned(),
+        request.span_id().unwrap(),
+    );
+    drop(request);
+    let inner = stage.end().await.spans().remove(0);
+    let id: String = inner
+        .span_id
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let end = format!("\"cause\":\"x\",\"trace_id\":\"{trace}\",\"span_id\":\"{id}\"}}\n");
+    assert!(line.ends_with(&end) && id != span, "{line}");
+    assert!(!tell().contains("trace_id"), "outside there is none");
 }
 
 #[tokio::test(start_paused = true)]
