@@ -49,8 +49,11 @@ pub(crate) fn begins_identifier(text: &[u8], at: usize) -> bool {
 
 fn ends_escape(before: &[u8]) -> bool {
     let hexadecimal = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    let octal = |digits: &[u8]| digits.iter().all(|byte| (b'0'..=b'7').contains(byte));
     match before {
         [.., b'\\', b'n' | b't' | b'r' | b'f' | b'b' | b'v' | b'0'] => true,
+        [.., b'%', b'2', b'5', a, b] => hexadecimal(&[*a, *b]),
+        [.., b'\\', a, b, c] if octal(&[*a, *b, *c]) => true,
         [.., b'%', a, b] | [.., b'\\', b'x', a, b] => hexadecimal(&[*a, *b]),
         [.., b'\\', b'u', a, b, c, d] => hexadecimal(&[*a, *b, *c, *d]),
         _ => false,
@@ -70,6 +73,8 @@ mod tests {
             ("%3Dsk-", true),
             ("\\x3dsk-", true),
             ("\\u003dsk-", true),
+            ("%2522sk-", true),
+            ("\\042sk-", true),
             ("disk-", false),
             ("nsk-", false),
             ("zz3Dsk-", false),

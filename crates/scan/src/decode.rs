@@ -9,6 +9,7 @@ mod escapes;
 mod hexadecimal;
 mod packed;
 mod utf16;
+mod wrapped;
 
 use std::ops::Range;
 
@@ -21,6 +22,7 @@ pub(crate) use self::{
     hexadecimal::hexadecimal,
     packed::{inflated, is_packed_base64},
     utf16::{transcoded, utf16},
+    wrapped::wrapped,
 };
 
 /// Bytes read before a hit: more than the longest key, however written.

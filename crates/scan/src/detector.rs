@@ -25,7 +25,7 @@ const PUBLISHED: [&str; 1] = ["92eaaa771007cfaa6b7c2dbe5468434d"];
 const MOST_LEAKS: usize = 10_000;
 /// Different memories of how far readings went: one for each place of base64
 /// and one for each other needle that is read.
-const MEMORIES: usize = 12;
+const MEMORIES: usize = 13;
 
 /// Finds leaked credentials in texts.
 #[derive(Debug)]
@@ -153,6 +153,7 @@ impl Search<'_> {
             }
         }
         self.sums(text, layer);
+        self.wrapped(text, layer);
         self.known(text, layer);
     }
 
@@ -210,7 +211,8 @@ impl Search<'_> {
             Needle::Hexadecimal => (Encoding::Hexadecimal, hexadecimal(text, at)),
             Needle::Escape => (Encoding::Escapes, escapes(text, at)),
             Needle::Utf16 => (Encoding::Utf16, utf16(text, at)),
-            Needle::CharacterCodes => (Encoding::CharacterCodes, character_codes(text, at)),
+            Needle::CharacterCodes => (Encoding::CharacterCodes, character_codes(text, at)?),
+            Needle::Begun => (Encoding::Pieces, self.put_together(fold::glued(text, at))?),
             Needle::Packed => (Encoding::Gzip, self.inflate(text, at)?),
             Needle::Join => (Encoding::Pieces, self.put_together(fold::joined(text, at))?),
             Needle::Concat => (
@@ -248,6 +250,22 @@ impl Search<'_> {
                 done = reading.done;
                 self.nested(Encoding::Pieces, &reading, layer);
             }
+        }
+    }
+
+    /// Base64 in lines, which may break every needle.
+    fn wrapped(&mut self, text: &[u8], layer: &Layer) {
+        if layer.encodings.len() >= DEPTH {
+            return;
+        }
+        let mut done = 0;
+        for at in decode::wrapped(text) {
+            if at < done {
+                continue;
+            }
+            let reading = base64(text, at, 0);
+            done = reading.done;
+            self.nested(Encoding::Base64, &reading, layer);
         }
     }
 
@@ -298,6 +316,7 @@ const fn memory(needle: Needle) -> Option<usize> {
         Needle::Join => 9,
         Needle::Concat => 10,
         Needle::Template => 11,
+        Needle::Begun => 12,
         _ => return None,
     })
 }

@@ -1,14 +1,19 @@
 //! Strings that a program puts together from pieces: literals joined by `+`,
-//! lists joined by nothing, literals within templates.
+//! lists joined by nothing or by a sign, literals within templates.
+
+mod glue;
 
 use std::ops::Range;
 
+use self::glue::Glue;
 use crate::charset::{is_key_byte, run_end, run_start};
 
 /// Longest literal, in bytes.
 const LITERAL: usize = 16 * 1024;
 /// Bytes of space and line breaks between pieces.
 const SPACE: usize = 256;
+/// Longest text that a list is joined by.
+const BETWEEN: usize = 4;
 
 /// A quote and the number of backslashes before it: one within a string that
 /// holds a program.
@@ -33,24 +38,26 @@ pub(crate) fn sum(text: &[u8], plus: usize) -> Option<Folded> {
     let quote = quote_before(text, close)?;
     quote_at(text, over_space(text, plus + 1))?;
     let start = literal_before(text, close, quote)?;
-    chain(text, start, |text, at| {
+    chain(text, start, b"", |text, at| {
         let at = over_space(text, at);
         (text.get(at) == Some(&b'+')).then(|| over_space(text, at + 1))
     })
 }
 
-/// The list of literals that `.join` at `dot` puts together with nothing
-/// between them.
+/// The list of literals that `.join` at `dot` puts together.
 pub(crate) fn joined(text: &[u8], dot: usize) -> Option<Folded> {
     let open = dot + b".join(".len();
     let argument = quote_at(text, over_space(text, open))?;
-    let (empty, _) = literal(text, over_space(text, open), argument)?;
-    if !empty.is_empty() {
+    let (between, _) = literal(text, over_space(text, open), argument)?;
+    if between.len() > BETWEEN {
         return None;
     }
     let bracket = back_over_space(text, dot).checked_sub(1)?;
     (text.get(bracket) == Some(&b']')).then_some(())?;
     let mut at = back_over_space(text, bracket);
+    if at.checked_sub(1).is_some_and(|comma| text[comma] == b',') {
+        at = back_over_space(text, at - 1);
+    }
     let mut cost = 0;
     while cost < LITERAL {
         let before = at;
@@ -63,7 +70,7 @@ pub(crate) fn joined(text: &[u8], dot: usize) -> Option<Folded> {
         cost += before - at;
         match at.checked_sub(1).map(|before| text[before]) {
             Some(b',') => at = back_over_space(text, at - 1),
-            Some(b'[') => return chain(text, first, comma),
+            Some(b'[') => return chain(text, first, between, comma),
             _ => return None,
         }
     }
@@ -77,7 +84,7 @@ pub(crate) fn concatenated(text: &[u8], dot: usize) -> Option<Folded> {
     let end = back_over_space(text, dot);
     let (first, _) = literal(text, start, quote)?;
     let arguments = over_space(text, dot + b".concat(".len());
-    let rest = chain(text, arguments, comma)?;
+    let rest = chain(text, arguments, b"", comma)?;
     let whole = [first, &rest.text].concat();
     Some(Folded {
         span: start..rest.span.end,
@@ -119,16 +126,21 @@ fn comma(text: &[u8], at: usize) -> Option<usize> {
     (text.get(at) == Some(&b',')).then(|| over_space(text, at + 1))
 }
 
-/// Literals from `start` on, as long as `next` leads from one to another.
+/// Literals from `start` on, as long as `next` leads from one to another, with
+/// a text between each two.
 fn chain(
     text: &[u8],
     start: usize,
+    between: &[u8],
     next: impl Fn(&[u8], usize) -> Option<usize>,
 ) -> Option<Folded> {
     let mut whole = Vec::new();
     let mut at = start;
     let mut end = start;
     while let Some((piece, after)) = quote_at(text, at).and_then(|quote| literal(text, at, quote)) {
+        if end > start {
+            whole.extend_from_slice(between);
+        }
         whole.extend_from_slice(piece);
         end = after;
         match next(text, after) {
@@ -204,6 +216,56 @@ fn back_over_space(text: &[u8], at: usize) -> usize {
     run_start(text, at, SPACE, |byte| byte.is_ascii_whitespace())
 }
 
+/// The literal that opens at the quote `mark` and what the program glues to it:
+/// by an operator of any language, by standing beside it, by a method, over
+/// comments, brackets and broken lines.
+pub(crate) fn glued(text: &[u8], mark: usize) -> Option<Folded> {
+    let quote = quote_before(text, mark + 1)?;
+    let start = mark - quote.slashes;
+    let mut glue = Glue::default();
+    let mut whole = Vec::new();
+    let mut pieces = 0;
+    let mut at = start;
+    let mut end = start;
+    while end - start < LITERAL
+        && let Some((piece, after)) = quote_at(text, at).and_then(|quote| literal(text, at, quote))
+    {
+        push_unbroken(&mut whole, piece);
+        pieces += 1;
+        end = after;
+        match glue.over(text, after) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    let is_broken = whole.len() + 2 * (quote.slashes + 1) < end - start;
+    (pieces > 1 || is_broken).then_some(Folded {
+        span: start..end,
+        text: whole,
+        cost: end - start,
+    })
+}
+
+/// A literal's content without the line breaks that a backslash hides.
+fn push_unbroken(whole: &mut Vec<u8>, piece: &[u8]) {
+    let mut rest = piece;
+    while let Some(at) = memchr::memmem::find(rest, b"\\") {
+        let (before, after) = rest.split_at(at);
+        whole.extend_from_slice(before);
+        let broken = after
+            .strip_prefix(b"\\\r\n")
+            .or_else(|| after.strip_prefix(b"\\\n"));
+        rest = match broken {
+            Some(rest) => rest,
+            None => {
+                whole.extend_from_slice(&after[..after.len().min(2)]);
+                &after[after.len().min(2)..]
+            }
+        };
+    }
+    whole.extend_from_slice(rest);
+}
+
 #[cfg(test)]
 mod tests {
     use memchr::memmem;
@@ -246,8 +308,43 @@ mod tests {
             folded(r#"[ "ab" ] .join('')"#, ".join", joined).unwrap(),
             "ab"
         );
-        assert_eq!(folded(r#"["ab","cd"].join("-")"#, ".join", joined), None);
+        assert_eq!(
+            folded(r#"["ab","cd",].join("-")"#, ".join", joined).unwrap(),
+            "ab-cd"
+        );
+        assert_eq!(
+            folded(r#"["ab","cd"].join("a long text")"#, ".join", joined),
+            None
+        );
         assert_eq!(folded(r#"[x,"cd"].join("")"#, ".join", joined), None);
+    }
+
+    #[test]
+    fn literals_are_glued_in_any_language() {
+        for text in [
+            r#"("ab" + 'cd') + "ef""#,
+            "\"ab\" + // one\n \"cd\" /* two */ + `ef`",
+            "('ab'\n    \"cd\"  # three\n    'ef')",
+            r#"'ab' . "cd".'ef'"#,
+            r#""ab" .. "cd" .. 'ef'"#,
+            r#""ab".concat("cd").concat('ef')"#,
+            r#""ab".concat("cd", "ef")"#,
+            "\"abc\\\nde\\\r\nf\"",
+            r#"x=\"ab\"+\"cd\" + \"ef\";"#,
+        ] {
+            let mark = text.find(['"', '\'']).unwrap();
+            let folded = glued(text.as_bytes(), mark).unwrap();
+            assert_eq!(folded.text, b"abcdef", "{text}");
+        }
+        for text in [
+            r#""ab", "cd""#,
+            r#""ab": "cd""#,
+            r#""ab" + cd"#,
+            r#""a\"b""#,
+            "\"ab\"\nx = \"cd\"",
+        ] {
+            assert!(glued(text.as_bytes(), 0).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) enum Needle {
     Utf16,
     /// Character codes.
     CharacterCodes,
+    /// A literal that begins as a key does.
+    Begun,
     /// `.join(`.
     Join,
     /// `.concat(`.
@@ -150,6 +152,8 @@ impl List {
                 |code| format!("&#{code};"),
                 |code| format!("\\u{{{code:x}}}"),
             ];
+            let octal: String = codes.iter().map(|code| format!("\\{code:03o}")).collect();
+            self.add(octal, Needle::Escape);
             for form in forms {
                 let lower: String = codes.iter().copied().map(form).collect();
                 self.add(upper_digits(&lower), Needle::Escape);
@@ -168,6 +172,14 @@ impl List {
             "%2573%256b",
             "%2565%256B",
             "%2565%256b",
+            "&#045;",
+            "&#095;",
+            "&#x002D;",
+            "&#x002d;",
+            "&#x005F;",
+            "&#x005f;",
+            "&lowbar;",
+            "\\55",
         ] {
             self.add(twice, Needle::Escape);
         }
@@ -184,8 +196,22 @@ impl List {
             "101, 107, 95",
             "104,112,95",
             "104, 112, 95",
+            "115,\n",
+            "115,\r\n",
+            "101,\n",
+            "101,\r\n",
+            "104,\n",
+            "104,\r\n",
+            "0x73,",
+            "0x65,",
+            "0x68,",
         ] {
             self.add(list, Needle::CharacterCodes);
+        }
+        for mark in ['"', '\'', '`'] {
+            for begin in ["sk-", "ek_", "hp_"] {
+                self.add(format!("{mark}{begin}"), Needle::Begun);
+            }
         }
         self.add(".join(", Needle::Join);
         self.add(".concat(", Needle::Concat);

@@ -44,8 +44,10 @@ impl SourceMap {
     /// The map that a program carries within itself.
     pub(crate) fn inline(program: &[u8]) -> Option<Self> {
         let url = mapping_url(program)?;
-        let encoded = url.strip_prefix("data:application/json;")?;
-        let (_, encoded) = encoded.split_once("base64,")?;
+        let (kind, encoded) = url.strip_prefix("data:application/json")?.split_once(',')?;
+        if !kind.ends_with(";base64") {
+            return Self::parse(&percent_decoded(encoded.as_bytes()));
+        }
         let text = crate::decode::base64(encoded.as_bytes(), 0, 0).text;
         // A long map is read past the bound of a needle's reading.
         let whole = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, encoded.trim_end());
@@ -118,6 +120,21 @@ impl SourceMap {
         };
         Some((name, position))
     }
+}
+
+/// A text without its percent-encoding; what is none stays.
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|_| byte == b'%');
+        let code = digits
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        rest = &after[if code.is_some() { 2 } else { 0 }..];
+        bytes.push(code.unwrap_or(byte));
+    }
+    bytes
 }
 
 /// The address behind `sourceMappingURL=` at the end of a program.
@@ -226,6 +243,16 @@ mod tests {
         assert_eq!(original(map, 1, 2), Some(("a.ts".to_owned(), 1, 1)));
         let map = SourceMap::parse(map.as_bytes()).unwrap();
         assert_eq!(map.contents(), [("b.ts", "x")]);
+    }
+
+    #[test]
+    fn a_map_within_a_program_may_be_percent_encoded() {
+        let map = "%7B%22sources%22:[%22a.ts%22],%22sourcesContent%22:[%22x%22]}";
+        for kind in ["", ";charset=utf-8"] {
+            let program = format!("f()\n//# sourceMappingURL=data:application/json{kind},{map}\n");
+            let map = SourceMap::inline(program.as_bytes()).unwrap();
+            assert_eq!(map.contents(), [("a.ts", "x")], "{kind}");
+        }
     }
 
     #[test]

@@ -56,24 +56,30 @@ fn back(text: &[u8], hit: usize) -> (usize, usize) {
     let mut digits = 0;
     let first = hit.saturating_sub(BACK);
     while start > first {
-        let before = text[start - 1];
-        if value(before).is_some() {
-            start -= 1;
-            digits += 1;
+        let line = text.get(first..start).unwrap_or_default();
+        if let Some(rest) = before_break(line) {
+            start = first + rest.len();
             continue;
         }
-        let line = text.get(first..start).unwrap_or_default();
-        let broken = line
-            .strip_suffix(b"\r\n")
-            .or_else(|| line.strip_suffix(b"\n"));
-        match broken {
-            Some(rest) if rest.last().is_some_and(|byte| value(*byte).is_some()) => {
-                start = first + rest.len();
-            }
-            _ => break,
+        if value(text[start - 1]).is_none() {
+            break;
         }
+        start -= 1;
+        digits += 1;
     }
     (start, digits)
+}
+
+/// What stands before the line break that a line ends in, when that is base64;
+/// the break may be an escape, and the next line indented.
+fn before_break(line: &[u8]) -> Option<&[u8]> {
+    let spaces = line.iter().rev().take(64).take_while(|byte| **byte == b' ');
+    let line = &line[..line.len() - spaces.count()];
+    let breaks: [&[u8]; 4] = [b"\\r\\n", b"\\n", b"\r\n", b"\n"];
+    let rest = breaks.iter().find_map(|end| line.strip_suffix(*end))?;
+    rest.last()
+        .is_some_and(|byte| value(*byte).is_some())
+        .then_some(rest)
 }
 
 /// The digit at `at`, past a line break if need be, and where the next is.
@@ -143,6 +149,17 @@ mod tests {
                 Some(base64(encoded.as_bytes(), hit, place).text)
             });
             assert_eq!(found.as_deref(), Some(plain.as_slice()), "{before}");
+        }
+    }
+
+    #[test]
+    fn line_breaks_before_a_hit_are_passed_over() {
+        for line_break in ["\n", "\r\n", "\\n", "\\r\\n", "\n    ", "\\n  "] {
+            let text = format!("'aGVs{line_break}bG8gd29y{line_break}bGQ=");
+            let hit = text.rfind("bGQ").unwrap();
+            let read = base64(text.as_bytes(), hit, 0);
+            assert_eq!(read.text, b"hello world", "{line_break:?}");
+            assert_eq!(read.span.start, 1);
         }
     }
 

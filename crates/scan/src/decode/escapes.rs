@@ -1,5 +1,6 @@
 //! Escapes of single characters, mixed with plain ones: `%2d`, `\x2d`,
-//! `\u002d`, `\u{2d}`, `&#45;`, `&#x2d;`; backslashes doubled or not.
+//! `\u002d`, `\u{2d}`, `\055`, `&#45;`, `&#x2d;`, `&lowbar;`; backslashes
+//! doubled or not.
 
 use super::{FORTH, Reading};
 use crate::charset::{is_key_byte, run_start};
@@ -36,6 +37,9 @@ fn escape(rest: &[u8]) -> Option<(u32, usize)> {
         [b'%', ..] => fixed(rest, 1, 2),
         [b'&', b'#', b'x' | b'X', ..] => closed(rest, 3, 16, b';'),
         [b'&', b'#', ..] => closed(rest, 2, 10, b';'),
+        [b'&', ..] => rest
+            .starts_with(b"&lowbar;")
+            .then_some((u32::from(b'_'), 8)),
         [b'\\', ..] => {
             let slashes = rest
                 .iter()
@@ -46,6 +50,7 @@ fn escape(rest: &[u8]) -> Option<(u32, usize)> {
                 [b'x' | b'X', ..] => fixed(rest, slashes + 1, 2),
                 [b'u', b'{', ..] => closed(rest, slashes + 2, 16, b'}'),
                 [b'u' | b'U', ..] => fixed(rest, slashes + 1, 4),
+                [b'0'..=b'7', b'0'..=b'7', ..] => octal(rest, slashes),
                 _ => None,
             }
         }
@@ -56,6 +61,15 @@ fn escape(rest: &[u8]) -> Option<(u32, usize)> {
 fn fixed(rest: &[u8], from: usize, digits: usize) -> Option<(u32, usize)> {
     let end = from + digits;
     number(rest.get(from..end)?, 16).map(|character| (character, end))
+}
+
+/// Two or three octal digits from `from` on.
+fn octal(rest: &[u8], from: usize) -> Option<(u32, usize)> {
+    let digits = rest.get(from..)?.iter().take(3);
+    let count = digits
+        .take_while(|byte| (b'0'..=b'7').contains(*byte))
+        .count();
+    number(rest.get(from..from + count)?, 8).map(|character| (character, from + count))
 }
 
 fn closed(rest: &[u8], from: usize, radix: u32, close: u8) -> Option<(u32, usize)> {
@@ -96,6 +110,11 @@ mod tests {
             (r"a\u{2d}b", "a-b"),
             ("a&#45;b", "a-b"),
             ("a&#x2D;b", "a-b"),
+            (r"a\055b", "a-b"),
+            (r"a\55b", "a-b"),
+            (r"\141\055\142", "a-b"),
+            ("a&lowbar;b", "a_b"),
+            ("a&#x002d;b", "a-b"),
             ("a%zzb", "a%zzb"),
         ] {
             assert_eq!(

@@ -10,9 +10,10 @@ static ATTRIBUTES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r#"(?is)<(?:script|link|iframe|frame)\b[^>]*?\b(?:src|href)\s*=\s*(?:"([^"]+)"|'([^']+)'|([^\s"'<>]+))"#).ok()
 });
 
-/// Literals that name a program, a style, a map or a list of programs.
+/// Literals that name a program, a style, a map or what a program reads its
+/// settings from.
 static LITERALS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"["'`(]((?:https?://|/|\./|\.\./)?[A-Za-z0-9_@~$%+./\[\]()-]{1,300}\.(?:m?js|cjs|css|map|wasm)(?:\?[A-Za-z0-9_=&.%-]{0,200})?)["'`)]"#).ok()
+    Regex::new(r#"["'`(]((?:https?://|/|\./|\.\./)?[A-Za-z0-9_@~$%+./\[\]()-]{1,300}\.(?:m?js|cjs|css|map|wasm|json|webmanifest)(?:\?[A-Za-z0-9_=&.%-]{0,200})?)["'`)]"#).ok()
 });
 
 /// What a page loads, by its elements.
@@ -69,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_program_leads_to_its_chunks_and_workers() {
-        let program = r#"import("./chunk-1.js");navigator.serviceWorker.register('/sw.js');importScripts("w.mjs");x="not a file""#;
+        let program = r#"import("./chunk-1.js");navigator.serviceWorker.register('/sw.js');importScripts("w.mjs");x="not a file";fetch("/config.json")"#;
         let found: Vec<String> = of_program(program).into_iter().collect();
-        assert_eq!(found, ["./chunk-1.js", "/sw.js", "w.mjs"]);
+        assert_eq!(found, ["./chunk-1.js", "/config.json", "/sw.js", "w.mjs"]);
     }
 }

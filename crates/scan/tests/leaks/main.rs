@@ -12,5 +12,6 @@ mod generated;
 mod keys;
 mod near_misses;
 mod reports;
+mod shapes;
 mod sources;
 mod vectors;
