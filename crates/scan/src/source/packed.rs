@@ -50,6 +50,13 @@ pub(super) fn stream(
         stream(scanner, path, &mut limited, depth + 1, allowance, beside)
     };
     match form {
+        Form::Unread(name) => {
+            scanner.note(
+                path,
+                format_args!("it is packed by {name}, which is not read"),
+            );
+            Ok(())
+        }
         Form::Text => stream::text(scanner, path, &mut whole, beside),
         Form::Gzip => within(&mut flate2::read::MultiGzDecoder::new(whole)),
         Form::Zstandard => within(&mut zstd::Decoder::new(whole)?),
@@ -157,7 +164,13 @@ pub(super) enum Form {
     Brotli,
     Tar,
     Zip,
+    /// Packed by something of this name.
+    Unread(&'static str),
 }
+
+/// Archives whose zip stands behind something else: extensions of browsers,
+/// programs of Python.
+const PREFIXED_ZIPS: [&str; 3] = ["crx", "pex", "pyz"];
 
 impl Form {
     pub(super) fn of(path: &str, head: &[u8]) -> Self {
@@ -166,8 +179,14 @@ impl Form {
             [0x1f, 0x8b, 8, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstandard,
             [b'P', b'K', 3, 4, ..] => Self::Zip,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Unread("xz"),
+            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Self::Unread("bzip2"),
+            [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => Self::Unread("7-Zip"),
+            [b'R', b'a', b'r', b'!', 0x1a, 7, ..] => Self::Unread("RAR"),
+            [0x04, 0x22, 0x4d, 0x18, ..] => Self::Unread("LZ4"),
             _ if head.get(257..262) == Some(b"ustar") => Self::Tar,
             _ if extension == "br" => Self::Brotli,
+            _ if PREFIXED_ZIPS.iter().any(|known| extension == *known) => Self::Zip,
             _ => Self::Text,
         }
     }

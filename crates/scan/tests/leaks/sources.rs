@@ -128,6 +128,37 @@ fn archives_are_read_and_archives_within_them() {
 }
 
 #[test]
+fn an_archive_behind_something_else_is_read() {
+    let text = format!("k='{}'", key(12));
+    let archive = zipped(&[("background.js", text.as_bytes())]);
+    let extension = [&b"Cr24\x03\0\0\0 a signature "[..], &archive].concat();
+    let program = [&b"#!/usr/bin/env python3\n"[..], &archive].concat();
+    let folder = folder(&[("app.crx", &extension), ("tool.pyz", &program)]);
+    let outcome = scan(folder.path(), FileOptions::default());
+    assert_eq!(
+        names(&folder, &outcome),
+        ["app.crx!/background.js", "tool.pyz!/background.js"],
+        "{:?}",
+        outcome.notes
+    );
+}
+
+#[test]
+fn what_is_packed_otherwise_is_told_as_not_looked_at() {
+    let folder = folder(&[
+        ("a.tar.xz", b"\xfd7zXZ\0rest"),
+        ("b.bz2", b"BZh91AY&SYrest"),
+        ("c.7z", b"7z\xbc\xaf\x27\x1crest"),
+        ("d.rar", b"Rar!\x1a\x07\x01rest"),
+        ("e.lz4", b"\x04\x22\x4d\x18rest"),
+        ("BZh9.txt", b"BZh9 is how a text may begin"),
+    ]);
+    let outcome = scan(folder.path(), FileOptions::default());
+    let told: Vec<_> = outcome.notes.iter().map(|note| &note.reason).collect();
+    assert_eq!(told.len(), 5, "{:?}", outcome.notes);
+}
+
+#[test]
 fn damaged_archives_are_told_and_keep_nothing_else_from_being_read() {
     let good = format!("k='{}'", key(3));
     let mut cut = gzip(&vec![b'x'; 100_000]);
