@@ -16,3 +16,4 @@ pub mod problem;
 pub mod report;
 pub mod status;
 mod strict;
+pub mod usage;

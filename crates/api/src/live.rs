@@ -1,12 +1,10 @@
-//! Live sessions and usage: what is asked, and what is answered.
+//! Live sessions: what is asked, and what is answered.
 
-use hallpass_core::{
-    Timestamp,
-    live::LiveView,
-    usage::{Source, Usage, UsageTotal},
-};
+use hallpass_core::{Timestamp, live::LiveView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::usage::UsageAnswer;
 
 /// A live session.
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,98 +106,4 @@ impl RenewAnswer {
             ends_at: session.ends_at.as_second(),
         }
     }
-}
-
-/// What was used, and what it cost.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UsageAnswer {
-    /// How long it was live, in seconds.
-    pub live_seconds: u64,
-    /// Responses that ended, cancelled and failed ones included.
-    pub responses: u64,
-    /// Transcriptions that ended.
-    pub transcriptions: u64,
-    /// Input tokens by kind; cached ones are a part of these.
-    pub input: TokenCounts,
-    /// Of the input, what was cached.
-    pub cached: TokenCounts,
-    /// Output tokens by kind.
-    pub output: TokenCounts,
-    /// Audio transcribed by the second, in milliseconds.
-    pub transcribed_ms: u64,
-    /// What is known of the cost, in dollars, to the billionth.
-    #[schema(example = "0.012345000")]
-    pub cost_usd: String,
-    /// Responses and transcriptions that are not in `cost_usd` because their
-    /// cost is not known.
-    pub unpriced: u64,
-}
-
-/// Tokens by kind.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TokenCounts {
-    /// As text.
-    pub text: u64,
-    /// As audio.
-    pub audio: u64,
-    /// As images.
-    pub image: u64,
-}
-
-impl From<&Usage> for UsageAnswer {
-    fn from(usage: &Usage) -> Self {
-        let tokens = &usage.tokens;
-        let counts = |text, audio, image| TokenCounts { text, audio, image };
-        Self {
-            live_seconds: usage.live_ms / 1000,
-            responses: usage.responses,
-            transcriptions: usage.transcriptions,
-            input: counts(tokens.input_text, tokens.input_audio, tokens.input_image),
-            cached: counts(tokens.cached_text, tokens.cached_audio, tokens.cached_image),
-            output: counts(tokens.output_text, tokens.output_audio, 0),
-            transcribed_ms: usage.transcribed_ms,
-            cost_usd: usage.cost.to_string(),
-            unpriced: usage.unpriced,
-        }
-    }
-}
-
-/// The usage of one group.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UsageGroup {
-    /// The group: a session's id, a subject, a day.
-    #[schema(example = "user-42")]
-    pub group: String,
-    /// `measured` by Hallpass, or `reported` by pages.
-    #[schema(example = "measured")]
-    pub source: &'static str,
-    /// How many sessions it was.
-    pub sessions: u64,
-    /// What they used.
-    #[serde(flatten)]
-    pub usage: UsageAnswer,
-}
-
-impl From<&UsageTotal> for UsageGroup {
-    fn from(total: &UsageTotal) -> Self {
-        Self {
-            group: total.group.clone(),
-            source: match total.source {
-                Source::Measured => "measured",
-                Source::Reported => "reported",
-            },
-            sessions: total.sessions,
-            usage: (&total.usage).into(),
-        }
-    }
-}
-
-/// Answer of `GET /api/admin/usage`.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UsageReport {
-    /// What it is added up by.
-    #[schema(example = "subject")]
-    pub by: &'static str,
-    /// The groups, the dearest first.
-    pub data: Vec<UsageGroup>,
 }

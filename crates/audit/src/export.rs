@@ -1,5 +1,7 @@
 //! Records as a table for spreadsheets.
 
+use hallpass_core::csv::cell;
+
 use crate::stored::StoredRecord;
 
 /// The columns, in order.
@@ -35,32 +37,5 @@ pub fn csv_row(record: &StoredRecord) -> String {
         text(&record.route),
         text(&record.request_id),
     ];
-    cells.map(|cell| quoted(&cell)).join(",")
-}
-
-fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let cell = if formula {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    };
-    if cell.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", cell.replace('"', "\"\""));
-    }
-    cell
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_neither_a_formula_nor_two_cells() {
-        assert_eq!(quoted("plain"), "plain");
-        assert_eq!(quoted("a,b"), "\"a,b\"");
-        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
-        assert_eq!(quoted("=cmd()"), "'=cmd()");
-        assert_eq!(quoted("@x,\ny"), "\"'@x,\ny\"");
-    }
+    cells.map(|text| cell(&text)).join(",")
 }

@@ -4,12 +4,16 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use memchr::memmem;
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny},
+};
 
 use crate::stored::OutcomeKind;
 
-/// What a line holds that is no final record.
-const NOT_FINAL: [&[u8]; 2] = [b"\"phase\":\"intent\"", b"\"phase\":\"attempt\""];
+/// What every final record has, and no announcement. Within a text it would
+/// have its quotes escaped.
+const FINAL: &[u8] = br#""phase":"outcome""#;
 
 /// A part of a final record, read without the rest of it.
 #[derive(Debug, Clone)]
@@ -26,12 +30,12 @@ pub struct RecordSummary<'a> {
     pub subject: Option<Cow<'a, str>>,
     /// How they proved it.
     pub scheme: Option<Cow<'a, str>>,
-    /// The request's route.
-    pub route: Option<Cow<'a, str>>,
-    /// The profile of its grant.
+    /// The profile of its grant, or that was asked for.
     pub profile: Option<Cow<'a, str>>,
-    /// The mode of its grant.
+    /// The mode of its grant, or that was asked for.
     pub mode: Option<Cow<'a, str>>,
+    /// Whether it is of a request, and not of the server's own.
+    pub is_request: bool,
     facts: Facts<'a>,
 }
 
@@ -39,14 +43,16 @@ impl<'a> RecordSummary<'a> {
     /// Reads a line; none where it is no final record, or one that was erased.
     #[must_use]
     pub fn of(line: &'a [u8]) -> Option<Self> {
-        if NOT_FINAL.iter().any(|it| memmem::find(line, it).is_some()) {
-            return None;
-        }
+        memmem::find(line, FINAL)?;
         let record: Record<'a> = serde_json::from_slice(line).ok()?;
         let ours = record.unmapped.hallpass;
         let grant = ours.grant.unwrap_or_default();
         let draft = ours.draft.unwrap_or_default();
         let actor = record.actor.and_then(|actor| actor.user);
+        // A refusal has neither grant nor draft.
+        let fact = |name: &str| ours.facts.get(name).cloned();
+        let profile = grant.profile.or(draft.profile).or_else(|| fact("profile"));
+        let mode = grant.mode.or(draft.mode).or_else(|| fact("mode"));
         Some(Self {
             time: Timestamp::from_millisecond(record.time).ok()?,
             action: ours.action,
@@ -54,9 +60,9 @@ impl<'a> RecordSummary<'a> {
             code: ours.code,
             subject: grant.subject.or_else(|| actor.and_then(|user| user.uid)),
             scheme: ours.credential.and_then(|it| it.scheme),
-            route: record.http_request.and_then(|http| http.url?.path),
-            profile: grant.profile.or(draft.profile),
-            mode: grant.mode.or(draft.mode),
+            profile,
+            mode,
+            is_request: record.http_request.is_some(),
             facts: ours.facts,
         })
     }
@@ -64,8 +70,7 @@ impl<'a> RecordSummary<'a> {
     /// A further fact, by its name.
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&str> {
-        let mut facts = self.facts.0.iter();
-        facts.find(|(known, _)| known == name).map(|(_, it)| &**it)
+        self.facts.get(name).map(|text| &**text)
     }
 }
 
@@ -74,8 +79,8 @@ struct Record<'a> {
     time: i64,
     #[serde(borrow, default)]
     actor: Option<Actor<'a>>,
-    #[serde(borrow, default)]
-    http_request: Option<Http<'a>>,
+    #[serde(default)]
+    http_request: Option<IgnoredAny>,
     #[serde(borrow)]
     unmapped: Unmapped<'a>,
 }
@@ -90,18 +95,6 @@ struct Actor<'a> {
 struct User<'a> {
     #[serde(borrow, default)]
     uid: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Http<'a> {
-    #[serde(borrow, default)]
-    url: Option<Url<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Url<'a> {
-    #[serde(borrow, default)]
-    path: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +140,13 @@ struct Grant<'a> {
 #[derive(Debug, Clone, Default)]
 struct Facts<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
+impl<'a> Facts<'a> {
+    fn get(&self, name: &str) -> Option<&Cow<'a, str>> {
+        let mut facts = self.0.iter();
+        facts.find(|(known, _)| known == name).map(|(_, it)| it)
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Facts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs<'a>(std::marker::PhantomData<&'a ()>);
@@ -188,10 +188,10 @@ mod tests {
         assert_eq!(seen.outcome, OutcomeKind::Success);
         assert_eq!(seen.subject.as_deref(), Some("user \"1\""));
         assert_eq!(seen.scheme.as_deref(), Some("api_key"));
-        assert_eq!(seen.route.as_deref(), Some("/api/generate-client-secret"));
         assert_eq!(seen.profile.as_deref(), Some("interview"));
         assert_eq!(seen.mode.as_deref(), Some("direct"));
         assert_eq!((seen.fact("a"), seen.fact("c")), (Some("1"), None));
+        assert!(seen.is_request);
     }
 
     #[test]

@@ -35,5 +35,5 @@ mod visit;
 mod when;
 
 pub use console::{ConsoleParts, routes};
-pub use timeline::{Deed, Ended, Timeline};
+pub use timeline::Timeline;
 pub use trail::{Beside, Place, Sealing, TrailDesk, TrailRecord};

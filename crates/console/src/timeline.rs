@@ -6,11 +6,14 @@
 mod minute;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use hallpass_core::{Timestamp, audit::Action};
+use hallpass_core::{
+    Timestamp,
+    usage::{Activity, Counted},
+};
 
 pub(crate) use minute::Minute;
 
@@ -20,36 +23,6 @@ pub(crate) const KEPT: usize = 1440;
 pub(crate) const KEPT_BY_SUBJECT: usize = 60;
 /// Subjects counted in a minute; who comes after them is not.
 const MOST_SUBJECTS: usize = 2000;
-
-/// How a deed went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// Done.
-    Done,
-    /// Refused by a rule.
-    Refused,
-    /// Failed.
-    Failed,
-    /// The caller went away.
-    Abandoned,
-}
-
-/// A final record of the trail, as far as it is counted.
-#[derive(Debug, Clone)]
-pub struct Deed {
-    /// When it happened.
-    pub time: Timestamp,
-    /// What was done.
-    pub action: Action,
-    /// How it went.
-    pub ended: Ended,
-    /// The stable code of a refusal or failure.
-    pub code: Option<String>,
-    /// Who did it, or whose it is.
-    pub subject: Option<String>,
-    /// Further facts, by name.
-    pub facts: BTreeMap<String, String>,
-}
 
 /// The minutes of the last day.
 #[derive(Default)]
@@ -68,18 +41,26 @@ struct Ring {
 }
 
 impl Timeline {
-    /// Counts a deed. One that is a day old, or not yet due, is left out.
-    pub fn note(&self, deed: &Deed, now: Timestamp) {
+    /// Counts what a record of some time tells of a subject. One that is a day
+    /// old, or not yet due, is left out.
+    pub fn note(
+        &self,
+        time: Timestamp,
+        subject: Option<&str>,
+        counted: &Counted,
+        now: Timestamp,
+    ) {
         let mut ring = self.ring();
         ring.turn_to(now);
-        let age = ring.newest - number_of(deed.time);
+        let age = ring.newest - number_of(time);
         let Some(place) = place(age, ring.minutes.len()) else {
             return;
         };
         if let Some(minute) = ring.minutes.get_mut(place) {
-            minute.count(deed);
+            minute.count(counted);
         }
-        let Some(subject) = deed.subject.as_deref().filter(|_| minute::is_issue(deed)) else {
+        let is_issue = counted.happening.activity == Activity::Minted;
+        let Some(subject) = subject.filter(|_| is_issue) else {
             return;
         };
         let Some(place) = self::place(age, ring.subjects.len()) else {
@@ -214,21 +195,22 @@ fn number_of(time: Timestamp) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use hallpass_core::usage::{Happening, Source, Tally};
+
     use super::*;
 
     fn at(minute: i64, second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + minute * 60 + second).unwrap()
     }
 
-    fn mint(minute: i64, subject: &str) -> Deed {
-        Deed {
-            time: at(minute, 5),
-            action: Action::GrantCreate,
-            ended: Ended::Done,
-            code: None,
-            subject: Some(subject.to_owned()),
-            facts: BTreeMap::new(),
-        }
+    /// A secret issued in one minute and read in another.
+    fn mint(timeline: &Timeline, minute: i64, subject: &str, now: Timestamp) {
+        let counted = Counted {
+            happening: Happening::plain(Activity::Minted),
+            source: Source::Measured,
+            tally: Tally::ONCE,
+        };
+        timeline.note(at(minute, 5), Some(subject), &counted, now);
     }
 
     fn issued(timeline: &Timeline, minutes: usize, step: usize, now: i64) -> Vec<u64> {
@@ -241,7 +223,7 @@ mod tests {
         let timeline = Timeline::default();
         for (minute, times) in [(0, 2), (2, 3), (3, 1)] {
             for _ in 0..times {
-                timeline.note(&mint(minute, "ada"), at(3, 0));
+                mint(&timeline, minute, "ada", at(3, 0));
             }
         }
         assert_eq!(issued(&timeline, 4, 1, 3), [2, 0, 3, 1]);
@@ -257,7 +239,7 @@ mod tests {
         // 1,800,000,000 is a round number of five minutes.
         let timeline = Timeline::default();
         for minute in 0..12 {
-            timeline.note(&mint(minute, "ada"), at(11, 0));
+            mint(&timeline, minute, "ada", at(11, 0));
         }
         assert_eq!(issued(&timeline, 10, 5, 11), [3, 5, 2]);
         let groups = timeline.groups(10, 5, at(11, 0));
@@ -267,12 +249,12 @@ mod tests {
     #[test]
     fn what_is_too_old_or_not_yet_due_is_left_out() {
         let timeline = Timeline::default();
-        timeline.note(&mint(-2000, "ada"), at(0, 0));
-        timeline.note(&mint(5, "ada"), at(0, 0));
+        mint(&timeline, -2000, "ada", at(0, 0));
+        mint(&timeline, 5, "ada", at(0, 0));
         assert_eq!(timeline.sum(KEPT, at(0, 0)).issued, 0);
         // The clock goes back a little: the newer minutes stay.
-        timeline.note(&mint(0, "ada"), at(0, 0));
-        timeline.note(&mint(-1, "ada"), at(-1, 0));
+        mint(&timeline, 0, "ada", at(0, 0));
+        mint(&timeline, -1, "ada", at(-1, 0));
         assert_eq!(timeline.sum(KEPT, at(0, 30)).issued, 2);
     }
 
@@ -280,7 +262,7 @@ mod tests {
     fn subjects_are_counted_for_an_hour_the_most_first() {
         let timeline = Timeline::default();
         for (minute, subject) in [(0, "ada"), (58, "bob"), (59, "bob"), (59, "cyd")] {
-            timeline.note(&mint(minute, subject), at(59, 0));
+            mint(&timeline, minute, subject, at(59, 0));
         }
         let told = |now| {
             let found = timeline.subjects(at(now, 0));
@@ -300,7 +282,7 @@ mod tests {
     fn a_crowd_takes_a_bounded_place() {
         let timeline = Timeline::default();
         for number in 0..3000 {
-            timeline.note(&mint(0, &number.to_string()), at(0, 0));
+            mint(&timeline, 0, &number.to_string(), at(0, 0));
         }
         assert_eq!(timeline.subjects(at(0, 0)).len(), MOST_SUBJECTS);
         assert_eq!(timeline.sum(1, at(0, 0)).issued, 3000);

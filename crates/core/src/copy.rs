@@ -38,7 +38,7 @@ pub enum Kind {
     Passes,
     /// Calls that are not known to be over.
     Calls,
-    /// Usage by day.
+    /// Usage by hour.
     Usage,
 }
 
@@ -121,11 +121,12 @@ impl Record {
                 call.ends_at,
             ]),
             Self::Usage(key, usage) => json!([
-                key.day.to_string(),
+                key.hour.to_string(),
                 key.session,
                 key.subject,
                 key.role,
                 key.profile,
+                key.mode.map(|mode| mode.to_string()),
                 key.model,
                 key.source.to_string(),
                 usage,

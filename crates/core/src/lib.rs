@@ -12,6 +12,7 @@ pub mod caller;
 pub mod code;
 pub mod concurrency;
 pub mod copy;
+pub mod csv;
 pub mod expiry;
 pub mod grant;
 pub mod hash;

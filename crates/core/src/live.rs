@@ -21,7 +21,7 @@ use crate::{
     usage::{Budget, Usage},
 };
 
-pub use end::EndReason;
+pub use end::{EndKind, EndReason};
 pub use peers::{LiveView, NoPeers, Obeyed, Order, Peers};
 pub use registry::{LiveFilter, LiveSessions, LiveWatch};
 

@@ -1,6 +1,11 @@
 //! What sessions used and cost, and what they may.
 
+mod activity;
 mod budget;
+mod hour;
+mod query;
+
+use std::{collections::HashMap, ops::Range};
 
 use async_trait::async_trait;
 use jiff::civil::Date;
@@ -8,12 +13,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
-    ids::{LiveId, ProfileName, RoleName, Subject},
+    grant::Mode,
+    ids::{ProfileName, RoleName, Subject},
     money::NanoUsd,
     ports::StoreError,
 };
 
+pub use activity::{
+    Activity, ActivityKey, Counted, Happening, Tallies, Tally, said_reason,
+};
 pub use budget::{Account, Budget, Limit, Standing};
+pub use hour::{Hour, InvalidHour};
+pub use query::{Grouping, UsageQuery, UsageTotal, UsageTotals};
 
 /// Tokens by kind, as OpenAI counts them: cached ones are a part of the input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,8 +152,8 @@ pub enum Source {
 /// What usage is added up by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UsageKey {
-    /// The day, in UTC.
-    pub day: Date,
+    /// When, to the hour.
+    pub hour: Hour,
     /// The live session; of a page's report its grant, as text.
     pub session: String,
     /// Who used it.
@@ -151,6 +162,8 @@ pub struct UsageKey {
     pub role: RoleName,
     /// The profile it was used under.
     pub profile: ProfileName,
+    /// How the browser reached OpenAI; none of what was kept before this was.
+    pub mode: Option<Mode>,
     /// The model it is billed under.
     pub model: String,
     /// Who says so.
@@ -163,76 +176,25 @@ pub fn day_of(time: Timestamp) -> Date {
     jiff::tz::Offset::UTC.to_datetime(time).date()
 }
 
-/// What usage may be grouped by.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    strum::Display,
-    strum::EnumIter,
-    strum::EnumString,
-    strum::IntoStaticStr,
-)]
-#[strum(serialize_all = "lowercase")]
-pub enum Grouping {
-    /// One live session each.
-    Session,
-    /// One subject each.
-    Subject,
-    /// One role each.
-    Role,
-    /// One profile each.
-    Profile,
-    /// One model each.
-    Model,
-    /// One day each.
-    Day,
-}
-
-/// Which usage is asked for.
-#[derive(Debug, Clone)]
-pub struct UsageQuery {
-    /// From this day on.
-    pub from: Option<Date>,
-    /// To this day, it included.
-    pub to: Option<Date>,
-    /// Only this subject's.
-    pub subject: Option<Subject>,
-    /// Only of this profile.
-    pub profile: Option<ProfileName>,
-    /// Only of this live session.
-    pub session: Option<LiveId>,
-    /// What it is added up by.
-    pub by: Grouping,
-    /// At most so many groups, the dearest first.
-    pub limit: usize,
-}
-
-/// The usage of one group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageTotal {
-    /// The group: a session's id, a subject, a day.
-    pub group: String,
-    /// Who says so; the two are never added up together.
-    pub source: Source,
-    /// How many sessions it was.
-    pub sessions: u64,
-    /// What they used.
-    pub usage: Usage,
-}
-
-/// Keeps what was used.
+/// Keeps what was used, and what the trail counts beside.
 #[async_trait]
 pub trait UsageLedger: Send + Sync {
     /// Adds usage: `spent` sees it at once, the disk a moment later.
     fn add(&self, key: &UsageKey, usage: &Usage);
     /// What an account used on a day, measured only; from memory.
     fn spent(&self, account: &Account, day: Date) -> Usage;
-    /// Usage by group.
-    async fn totals(&self, query: &UsageQuery) -> Result<Vec<UsageTotal>, StoreError>;
+    /// Usage and counts by group.
+    async fn totals(&self, query: &UsageQuery) -> Result<UsageTotals, StoreError>;
+    /// The number of the first record of a trail that is not counted.
+    async fn counted(&self, trail: &str) -> Result<u64, StoreError>;
+    /// Adds what the records of a range of a trail told, and notes that they
+    /// are counted: both or neither, and once however often it is asked for.
+    async fn count(
+        &self,
+        trail: &str,
+        range: Range<u64>,
+        counts: &HashMap<ActivityKey, Tally>,
+    ) -> Result<(), StoreError>;
     /// Forgets days before this one; how many rows they were.
     async fn forget(&self, before: Date) -> Result<usize, StoreError>;
 }

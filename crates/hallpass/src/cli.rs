@@ -18,10 +18,11 @@ mod sim;
 mod stop;
 mod store;
 mod upstreams;
+mod usage;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use output::{say, table};
+pub(crate) use output::{note, say, table};
 pub(crate) use stop::Stop;
 
 /// Gives an app's own users realtime AI voice without ever giving them a key.
@@ -61,6 +62,7 @@ enum Command {
     Revocations(revocations::Revocations),
     #[command(subcommand)]
     Sessions(sessions::Sessions),
+    Usage(usage::Usage),
     #[command(subcommand)]
     Upstreams(upstreams::Upstreams),
     #[command(subcommand)]
@@ -89,6 +91,7 @@ impl Cli {
             Command::Grants(command) => command.run(),
             Command::Revocations(command) => command.run(),
             Command::Sessions(command) => command.run(),
+            Command::Usage(command) => command.run(),
             Command::Upstreams(command) => command.run(),
             Command::Alerts(command) => command.run(),
             Command::Audit(command) => command.run(),

@@ -11,6 +11,7 @@ pub(crate) mod calls;
 pub(crate) mod client_files;
 pub(crate) mod clock;
 pub(crate) mod console;
+mod counting;
 pub(crate) mod durable;
 pub(crate) mod failure_rate;
 pub(crate) mod follow;

@@ -1,6 +1,12 @@
 //! What every handler can reach.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use hallpass_core::{
     Timestamp,
@@ -128,6 +134,8 @@ pub struct AppParts {
     pub health: Arc<dyn Health>,
     /// The alerts that last, and those that ended.
     pub alerts: Arc<dyn AlertBook>,
+    /// How many records of the trail are counted for usage.
+    pub counted: Arc<AtomicU64>,
     /// Finds records of the audit trail.
     pub trail: Arc<dyn TrailSearch>,
     /// Relays sessions; none where nothing is relayed.
@@ -229,6 +237,12 @@ impl App {
 
     pub(crate) fn fingerprints(&self) -> &Fingerprints {
         &self.0.fingerprints
+    }
+
+    /// How many records of the trail are counted for usage.
+    #[must_use]
+    pub fn counted_records(&self) -> u64 {
+        self.0.parts.counted.load(Ordering::Acquire)
     }
 
     /// The alerts that last, and those that ended.

@@ -1,15 +1,20 @@
 //! Usage in memory: the sums that budgets are held against, and rows for those
 //! who ask.
 
+mod rows;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use hallpass_core::{
     ports::StoreError,
-    usage::{Account, Grouping, Source, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal},
+    usage::{
+        Account, ActivityKey, Source, Tally, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotals,
+    },
 };
 use jiff::civil::Date;
 
@@ -26,7 +31,7 @@ impl DaySums {
         if key.source == Source::Reported {
             return;
         }
-        let day = self.0.entry(key.day).or_default();
+        let day = self.0.entry(key.hour.day).or_default();
         for account in [
             Account::Subject(key.subject.clone()),
             Account::Role(key.role.clone()),
@@ -56,6 +61,9 @@ pub struct MemoryUsage(Mutex<Held>);
 struct Held {
     sums: DaySums,
     rows: HashMap<UsageKey, Usage>,
+    activity: HashMap<ActivityKey, Tally>,
+    /// Of each trail the first record that is not counted.
+    counted: HashMap<String, u64>,
 }
 
 impl MemoryUsage {
@@ -76,70 +84,42 @@ impl UsageLedger for MemoryUsage {
         self.lock().sums.spent(account, day)
     }
 
-    async fn totals(&self, query: &UsageQuery) -> Result<Vec<UsageTotal>, StoreError> {
+    async fn totals(&self, query: &UsageQuery) -> Result<UsageTotals, StoreError> {
         let held = self.lock();
-        let rows = held.rows.iter().filter(|(key, _)| wanted(query, key));
-        Ok(group(query, rows))
+        Ok(rows::totals(query, &held.rows, &held.activity))
+    }
+
+    async fn counted(&self, trail: &str) -> Result<u64, StoreError> {
+        Ok(self.lock().counted.get(trail).copied().unwrap_or(0))
+    }
+
+    async fn count(
+        &self,
+        trail: &str,
+        range: Range<u64>,
+        counts: &HashMap<ActivityKey, Tally>,
+    ) -> Result<(), StoreError> {
+        let mut held = self.lock();
+        let place = held.counted.entry(trail.to_owned()).or_default();
+        if *place >= range.end {
+            return Ok(());
+        }
+        if *place != range.start {
+            let text = format!("the trail is counted up to {place}, not {}", range.start);
+            return Err(StoreError(text));
+        }
+        *place = range.end;
+        for (key, tally) in counts {
+            held.activity.entry(key.clone()).or_default().add(*tally);
+        }
+        Ok(())
     }
 
     async fn forget(&self, before: Date) -> Result<usize, StoreError> {
         let mut held = self.lock();
-        let rows = held.rows.len();
-        held.rows.retain(|key, _| key.day >= before);
-        Ok(rows - held.rows.len())
+        let rows = held.rows.len() + held.activity.len();
+        held.rows.retain(|key, _| key.hour.day >= before);
+        held.activity.retain(|key, _| key.hour.day >= before);
+        Ok(rows - held.rows.len() - held.activity.len())
     }
-}
-
-fn wanted(query: &UsageQuery, key: &UsageKey) -> bool {
-    query.from.is_none_or(|from| key.day >= from)
-        && query.to.is_none_or(|to| key.day <= to)
-        && query
-            .subject
-            .as_ref()
-            .is_none_or(|subject| key.subject == *subject)
-        && query
-            .profile
-            .as_ref()
-            .is_none_or(|profile| key.profile == *profile)
-        && query
-            .session
-            .as_ref()
-            .is_none_or(|session| key.session == session.as_str())
-}
-
-fn group<'a>(
-    query: &UsageQuery,
-    rows: impl Iterator<Item = (&'a UsageKey, &'a Usage)>,
-) -> Vec<UsageTotal> {
-    let mut groups: BTreeMap<(String, Source), (HashSet<&str>, Usage)> = BTreeMap::new();
-    for (key, usage) in rows {
-        let name = match query.by {
-            Grouping::Session => key.session.clone(),
-            Grouping::Subject => key.subject.to_string(),
-            Grouping::Role => key.role.to_string(),
-            Grouping::Profile => key.profile.to_string(),
-            Grouping::Model => key.model.clone(),
-            Grouping::Day => key.day.to_string(),
-        };
-        let (sessions, sum) = groups.entry((name, key.source)).or_default();
-        sessions.insert(&key.session);
-        sum.add(usage);
-    }
-    let mut totals: Vec<UsageTotal> = groups
-        .into_iter()
-        .map(|((group, source), (sessions, usage))| UsageTotal {
-            group,
-            source,
-            sessions: u64::try_from(sessions.len()).unwrap_or(u64::MAX),
-            usage,
-        })
-        .collect();
-    totals.sort_by(|a, b| {
-        b.usage
-            .cost
-            .cmp(&a.usage.cost)
-            .then_with(|| a.group.cmp(&b.group))
-    });
-    totals.truncate(query.limit.max(1));
-    totals
 }

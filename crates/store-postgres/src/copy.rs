@@ -42,7 +42,7 @@ const fn table(kind: Kind) -> &'static str {
         Kind::Grants => "grants",
         Kind::Passes => "passes",
         Kind::Calls => "calls",
-        Kind::Usage => "usage",
+        Kind::Usage => "usage_hours",
     }
 }
 

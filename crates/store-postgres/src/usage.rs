@@ -1,9 +1,13 @@
 //! Usage: counted in memory, written behind, added up in the database.
 
 pub(crate) mod columns;
+mod counting;
 mod held;
+mod totals;
 
 use std::{
+    collections::HashMap,
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,7 +15,9 @@ use std::{
 use async_trait::async_trait;
 use hallpass_core::{
     ports::StoreError,
-    usage::{Account, Grouping, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal},
+    usage::{
+        Account, ActivityKey, Tally, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotals,
+    },
 };
 use jiff::civil::Date;
 use sqlx::postgres::PgRow;
@@ -20,15 +26,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::{
     database::Database,
     replica::Replica,
-    rows::{get, how_many, limit, number, parsed},
+    rows::number,
     statement::Statement,
 };
 use held::{AccountDay, Batch, Held};
 
 /// How long usage is gathered, and how old a sum of all replicas is at most.
 const ROUND: Duration = Duration::from_secs(1);
-/// Most groups one question is answered with.
-const MAX_GROUPS: usize = 10_000;
 
 /// The usage of one installation.
 ///
@@ -139,19 +143,50 @@ impl UsageLedger for PgUsage {
         self.held().spent(account, day, Instant::now())
     }
 
-    async fn totals(&self, query: &UsageQuery) -> Result<Vec<UsageTotal>, StoreError> {
+    async fn totals(&self, query: &UsageQuery) -> Result<UsageTotals, StoreError> {
         // Whoever asks sees what they just used.
         self.flush().await?;
-        let rows = self.database.rows(select(query)).await?;
-        rows.iter().map(total).collect()
+        let rows = self.database.rows(totals::select(query)).await?;
+        let groups = rows.iter().map(|row| totals::total(query, row));
+        Ok(query.cut(groups.collect::<Result<_, _>>()?))
+    }
+
+    async fn counted(&self, trail: &str) -> Result<u64, StoreError> {
+        let row = self.database.row(counting::counted(trail)).await?;
+        row.map_or(Ok(0), |row| number(&row, "next"))
+    }
+
+    async fn count(
+        &self,
+        trail: &str,
+        range: Range<u64>,
+        counts: &HashMap<ActivityKey, Tally>,
+    ) -> Result<(), StoreError> {
+        let added = counting::count(trail, &range, counts);
+        if self.database.row(added).await?.is_some() {
+            return Ok(());
+        }
+        // Sent twice, it may have been done the first time.
+        let place = self.counted(trail).await?;
+        if place >= range.end {
+            return Ok(());
+        }
+        let text = format!("the trail is counted up to {place}, not {}", range.start);
+        Err(StoreError(text))
     }
 
     async fn forget(&self, before: Date) -> Result<usize, StoreError> {
         let gone = Statement::new(
-            "WITH sums AS (DELETE FROM usage_sums WHERE day < $1) DELETE FROM usage WHERE day < $1",
+            "WITH sums AS (DELETE FROM usage_sums WHERE day < $1), \
+             days AS (DELETE FROM usage WHERE day < $1 RETURNING by_hour), \
+             hours AS (DELETE FROM usage_hours WHERE hour < $1 RETURNING 1), \
+             told AS (DELETE FROM activity WHERE hour < $1 RETURNING 1) \
+             SELECT (SELECT COUNT(*) FROM days WHERE NOT by_hour) \
+             + (SELECT COUNT(*) FROM hours) + (SELECT COUNT(*) FROM told) AS gone",
         );
-        let gone = gone.bind(before.to_string());
-        self.database.execute(gone).await.map(how_many)
+        let row = self.database.row(gone.bind(before.to_string())).await?;
+        let gone = row.map_or(Ok(0), |row| number(&row, "gone"))?;
+        Ok(usize::try_from(gone).unwrap_or(usize::MAX))
     }
 }
 
@@ -178,54 +213,4 @@ fn sums_of(wanted: &[AccountDay]) -> Statement {
     .bind(days)
     .bind(kinds)
     .bind(names)
-}
-
-fn total(row: &PgRow) -> Result<UsageTotal, StoreError> {
-    Ok(UsageTotal {
-        group: get(row, "grouped")?,
-        source: parsed(row, "source")?,
-        sessions: number(row, "sessions")?,
-        usage: columns::usage(row)?,
-    })
-}
-
-fn select(query: &UsageQuery) -> Statement {
-    let column = match query.by {
-        Grouping::Session => "session",
-        Grouping::Subject => "subject",
-        Grouping::Role => "role",
-        Grouping::Profile => "profile",
-        Grouping::Model => "model",
-        Grouping::Day => "day",
-    };
-    let mut asked = Statement::new(format!(
-        "SELECT {column} AS grouped, source, COUNT(DISTINCT session) AS sessions, {} \
-         FROM usage WHERE true",
-        columns::sums()
-    ));
-    let filters = [
-        (" AND day >= ", query.from.map(|day| day.to_string())),
-        (" AND day <= ", query.to.map(|day| day.to_string())),
-        (
-            " AND subject = ",
-            query.subject.as_ref().map(ToString::to_string),
-        ),
-        (
-            " AND profile = ",
-            query.profile.as_ref().map(ToString::to_string),
-        ),
-        (
-            " AND session = ",
-            query.session.as_ref().map(ToString::to_string),
-        ),
-    ];
-    for (text, value) in filters {
-        let Some(value) = value else { continue };
-        asked.push(text).push_bind(value);
-    }
-    asked.push(&format!(
-        " GROUP BY {column}, source ORDER BY SUM(cost) DESC, {column} LIMIT "
-    ));
-    asked.push_bind(limit(query.limit.clamp(1, MAX_GROUPS)));
-    asked
 }

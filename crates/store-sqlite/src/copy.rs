@@ -24,9 +24,6 @@ use crate::{
 /// Records of one page.
 const PAGE: i64 = 1000;
 
-/// What usage is told apart by, and so ordered by.
-const USAGE_KEYS: &str = "day, session, subject, role, profile, model, source";
-
 /// The records of a file that no server writes.
 pub struct SqliteGiver {
     database: Database,
@@ -110,8 +107,8 @@ fn select(kind: Kind) -> String {
         Kind::Grants => from(&format!("n, {}", grant_rows::COLUMNS), "n"),
         Kind::Calls => from("*", "call_id"),
         Kind::Usage => format!(
-            "SELECT * FROM usage WHERE ({USAGE_KEYS}) > (?, ?, ?, ?, ?, ?, ?) \
-             ORDER BY {USAGE_KEYS} LIMIT ?"
+            "SELECT * FROM usage WHERE ({keys}) > (?, ?, ?, ?, ?, ?, ?, ?) ORDER BY {keys} LIMIT ?",
+            keys = usage::KEYS
         ),
     }
 }
@@ -127,7 +124,7 @@ fn place(kind: Kind, after: Option<&str>) -> Result<After<'_>, StoreError> {
             let id = GrantId::new(mark).map_err(|error| damaged("id", error))?;
             After::Bytes(id_bytes(&id))
         }
-        (Kind::Usage, None) => After::Texts(vec![String::new(); 7]),
+        (Kind::Usage, None) => After::Texts(vec![String::new(); 8]),
         (Kind::Usage, Some(mark)) => {
             let texts = serde_json::from_str(mark);
             After::Texts(texts.map_err(|error| damaged("usage", error))?)
@@ -145,7 +142,7 @@ fn mark(kind: Kind, row: &SqliteRow) -> Result<String, StoreError> {
         Kind::Passes => Ok(pass_id(row)?.to_string()),
         Kind::Calls => get(row, "call_id"),
         Kind::Usage => {
-            let texts = USAGE_KEYS.split(", ").map(|column| get(row, column));
+            let texts = usage::KEYS.split(", ").map(|column| get(row, column));
             let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
             rows::list_text(&texts)
         }

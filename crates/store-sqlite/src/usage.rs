@@ -1,9 +1,12 @@
 //! Usage: counted in memory, written behind, added up in the file.
 
 pub(crate) mod columns;
+mod counting;
+mod totals;
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,23 +14,19 @@ use std::{
 use async_trait::async_trait;
 use hallpass_core::{
     ports::StoreError,
-    usage::{Account, Grouping, Source, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal},
+    usage::{
+        Account, ActivityKey, Source, Tally, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotals,
+    },
 };
 use jiff::civil::Date;
-use sqlx::{QueryBuilder, Sqlite};
 use tokio::sync::Notify;
 
-use crate::{
-    database::{Database, store_error},
-    rows::{damaged, get, parsed},
-};
-use columns::{COUNTS, bind_counts, usage};
+use crate::database::{Database, store_error};
+use columns::{bind_counts, usage};
 
 /// How long usage is gathered into one transaction; a crash of the process
 /// takes no more than this.
 const GATHER: Duration = Duration::from_secs(1);
-/// Most groups one question is answered with.
-const MAX_GROUPS: usize = 10_000;
 
 /// The usage of one installation.
 pub struct SqliteUsage {
@@ -51,7 +50,7 @@ impl SqliteUsage {
     ///
     /// [`StoreError`] when the file can't be read.
     pub async fn load(database: Database, today: Date) -> Result<Self, StoreError> {
-        let rows = sqlx::query("SELECT * FROM usage WHERE day >= ? AND source = 'measured'")
+        let rows = sqlx::query("SELECT * FROM usage WHERE hour >= ? AND source = 'measured'")
             .bind(today.to_string())
             .fetch_all(&database.pool)
             .await
@@ -115,11 +114,12 @@ impl SqliteUsage {
         let sql = columns::upsert();
         for (key, usage) in waiting {
             let query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()))
-                .bind(key.day.to_string())
+                .bind(key.hour.to_string())
                 .bind(key.session.clone())
                 .bind(key.subject.to_string())
                 .bind(key.role.to_string())
                 .bind(key.profile.to_string())
+                .bind(columns::mode(key))
                 .bind(key.model.clone())
                 .bind(<&'static str>::from(key.source));
             let written = bind_counts(query, usage).execute(&mut *transaction).await;
@@ -140,17 +140,18 @@ impl Held {
         if key.source == Source::Reported {
             return;
         }
+        let day = key.hour.day;
         let accounts = [
             Account::Subject(key.subject.clone()),
             Account::Role(key.role.clone()),
         ];
         for account in accounts {
-            let known = self.sums.contains_key(&(key.day, account.clone()));
+            let known = self.sums.contains_key(&(day, account.clone()));
             if !known {
                 self.sums
-                    .retain(|(day, _), _| *day >= key.day.yesterday().unwrap_or(*day));
+                    .retain(|(old, _), _| *old >= day.yesterday().unwrap_or(*old));
             }
-            self.sums.entry((key.day, account)).or_default().add(usage);
+            self.sums.entry((day, account)).or_default().add(usage);
         }
     }
 }
@@ -171,65 +172,38 @@ impl UsageLedger for SqliteUsage {
         sum.copied().unwrap_or_default()
     }
 
-    async fn totals(&self, query: &UsageQuery) -> Result<Vec<UsageTotal>, StoreError> {
+    async fn totals(&self, query: &UsageQuery) -> Result<UsageTotals, StoreError> {
         // Whoever asks sees what they just used.
         self.flush().await?;
-        let rows = select(query).build().fetch_all(&self.database.pool).await;
-        let total = |row| {
-            let sessions: i64 = get(row, "sessions")?;
-            Ok(UsageTotal {
-                group: get(row, "grouped")?,
-                source: parsed(row, "source")?,
-                sessions: u64::try_from(sessions).map_err(|_| damaged("sessions", sessions))?,
-                usage: usage(row)?,
-            })
-        };
-        rows.map_err(store_error)?.iter().map(total).collect()
+        totals::read(&self.database, query).await
+    }
+
+    async fn counted(&self, trail: &str) -> Result<u64, StoreError> {
+        counting::counted(&self.database.pool, trail).await
+    }
+
+    async fn count(
+        &self,
+        trail: &str,
+        range: Range<u64>,
+        counts: &HashMap<ActivityKey, Tally>,
+    ) -> Result<(), StoreError> {
+        counting::count(&self.database, trail, range, counts).await
     }
 
     async fn forget(&self, before: Date) -> Result<usize, StoreError> {
-        let forgotten = sqlx::query("DELETE FROM usage WHERE day < ?")
-            .bind(before.to_string())
-            .execute(&self.database.behind)
-            .await
-            .map_err(store_error)?;
-        Ok(usize::try_from(forgotten.rows_affected()).unwrap_or(usize::MAX))
+        let mut forgotten = 0;
+        for sql in [
+            "DELETE FROM usage WHERE hour < ?",
+            "DELETE FROM activity WHERE hour < ?",
+        ] {
+            let gone = sqlx::query(sql)
+                .bind(before.to_string())
+                .execute(&self.database.behind)
+                .await
+                .map_err(store_error)?;
+            forgotten += usize::try_from(gone.rows_affected()).unwrap_or(usize::MAX);
+        }
+        Ok(forgotten)
     }
-}
-
-fn select(query: &UsageQuery) -> QueryBuilder<Sqlite> {
-    let column = match query.by {
-        Grouping::Session => "session",
-        Grouping::Subject => "subject",
-        Grouping::Role => "role",
-        Grouping::Profile => "profile",
-        Grouping::Model => "model",
-        Grouping::Day => "day",
-    };
-    let sums: String = COUNTS
-        .iter()
-        .map(|count| format!(", SUM({count}) AS {count}"))
-        .collect();
-    let mut select = QueryBuilder::new(format!(
-        "SELECT {column} AS grouped, source, COUNT(DISTINCT session) AS sessions{sums} FROM usage WHERE 1"
-    ));
-    if let Some(from) = query.from {
-        select.push(" AND day >= ").push_bind(from.to_string());
-    }
-    if let Some(to) = query.to {
-        select.push(" AND day <= ").push_bind(to.to_string());
-    }
-    let texts = [
-        ("subject", query.subject.as_ref().map(ToString::to_string)),
-        ("profile", query.profile.as_ref().map(ToString::to_string)),
-        ("session", query.session.as_ref().map(ToString::to_string)),
-    ];
-    for (name, text) in texts {
-        let Some(text) = text else { continue };
-        select.push(" AND ").push(name).push(" = ").push_bind(text);
-    }
-    let limit = query.limit.clamp(1, MAX_GROUPS);
-    select.push(" GROUP BY grouped, source ORDER BY SUM(cost) DESC, grouped LIMIT ");
-    select.push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    select
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hallpass_core::{audit::Action, live::EndReason, money::NanoUsd};
-
-use super::{Deed, Ended};
+use hallpass_core::{
+    live::EndKind,
+    money::NanoUsd,
+    usage::{Activity, Counted},
+};
 
 /// Different causes counted in a minute; codes are few.
 const MOST_CAUSES: usize = 128;
@@ -41,119 +43,47 @@ pub(crate) struct Minute {
     pub(crate) cost: NanoUsd,
 }
 
-/// How a session came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Closed,
-    Expired,
-    Dropped,
-    Ended,
-}
-
-impl End {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Expired => "expired",
-            Self::Dropped => "dropped",
-            Self::Ended => "ended",
-        }
-    }
-}
-
-impl Deed {
-    /// How a session ended and who says so, `measured` or `reported`; none
-    /// where the record is of something else.
-    #[must_use]
-    pub fn session_end(&self) -> Option<(&'static str, &'static str)> {
-        let (end, source) = self.end()?;
-        Some((end.name(), source))
-    }
-
-    /// What the session that ended had cost.
-    #[must_use]
-    pub fn cost(&self) -> NanoUsd {
-        self.fact("cost_usd").and_then(nano).unwrap_or_default()
-    }
-
-    /// Whether a session began.
-    #[must_use]
-    pub fn is_session_start(&self) -> bool {
-        self.ended == Ended::Done && self.action == Action::SessionStart
-    }
-
-    fn end(&self) -> Option<(End, &'static str)> {
-        if self.ended != Ended::Done {
-            return None;
-        }
-        match self.action {
-            // An operator's own request to end one has no usage: the session's
-            // record follows.
-            Action::SessionEnd => {
-                self.fact("live_ms")?;
-                let reason = self.fact("reason").unwrap_or("");
-                Some((end_of(reason), "measured"))
-            }
-            Action::GrantReport if self.fact("reported") == Some("disconnected") => {
-                let reason = self.fact("reported_reason").unwrap_or("");
-                Some((reported_end(reason), "reported"))
-            }
-            _ => None,
-        }
-    }
-
-    fn fact(&self, name: &str) -> Option<&str> {
-        self.facts.get(name).map(String::as_str)
-    }
-}
-
 impl Minute {
-    /// Counts a deed of this minute.
-    pub(super) fn count(&mut self, deed: &Deed) {
-        match deed.ended {
-            Ended::Done => self.done(deed),
-            Ended::Refused => {
-                self.refused += 1;
-                self.because(deed);
+    /// Counts what a record of this minute tells.
+    pub(super) fn count(&mut self, counted: &Counted) {
+        let times = counted.tally.times;
+        match counted.happening.activity {
+            Activity::Minted => self.issued += times,
+            Activity::MintRefused | Activity::Refused => {
+                self.refused += times;
+                self.because(&counted.happening.reason, times);
             }
-            Ended::Failed => {
-                self.failed += 1;
-                self.failed_mints += u64::from(is_mint(deed.action));
-                self.because(deed);
+            Activity::MintFailed => {
+                self.failed_mints += times;
+                self.failed += times;
+                self.because(&counted.happening.reason, times);
             }
-            Ended::Abandoned => {}
+            Activity::Failed => {
+                self.failed += times;
+                self.because(&counted.happening.reason, times);
+            }
+            Activity::SecretExpired => self.secrets_expired += times,
+            Activity::Started => self.started += times,
+            Activity::Ended | Activity::Abandoned => {}
+        }
+        if let Some(end) = counted.happening.end() {
+            *self.ends(end) += times;
+            self.cost += counted.tally.cost;
         }
     }
 
-    fn done(&mut self, deed: &Deed) {
-        match deed.action {
-            Action::GrantCreate | Action::GrantRefresh => self.issued += 1,
-            Action::GrantExpire => {
-                let count = deed.fact("count").and_then(|count| count.parse().ok());
-                self.secrets_expired += count.unwrap_or(0);
-            }
-            _ => self.started += u64::from(deed.is_session_start()),
-        }
-        if let Some((end, _)) = deed.end() {
-            self.session_ended(end);
-            self.cost += deed.cost();
+    const fn ends(&mut self, end: EndKind) -> &mut u64 {
+        match end {
+            EndKind::Closed => &mut self.closed,
+            EndKind::Expired => &mut self.expired,
+            EndKind::Dropped => &mut self.dropped,
+            EndKind::Ended => &mut self.ended,
         }
     }
 
-    fn session_ended(&mut self, end: End) {
-        let count = match end {
-            End::Closed => &mut self.closed,
-            End::Expired => &mut self.expired,
-            End::Dropped => &mut self.dropped,
-            End::Ended => &mut self.ended,
-        };
-        *count += 1;
-    }
-
-    fn because(&mut self, deed: &Deed) {
-        let Some(code) = &deed.code else { return };
+    fn because(&mut self, code: &str, times: u64) {
         if self.causes.len() < MOST_CAUSES || self.causes.contains_key(code) {
-            *self.causes.entry(code.clone()).or_default() += 1;
+            *self.causes.entry(code.to_owned()).or_default() += times;
         }
     }
 
@@ -188,157 +118,57 @@ impl Minute {
     }
 }
 
-const fn is_mint(action: Action) -> bool {
-    matches!(action, Action::GrantCreate | Action::GrantRefresh)
-}
-
-/// Whether a deed is a client secret that was issued.
-pub(super) fn is_issue(deed: &Deed) -> bool {
-    deed.ended == Ended::Done && is_mint(deed.action)
-}
-
-fn end_of(reason: &str) -> End {
-    let Ok(reason) = reason.parse::<EndReason>() else {
-        return End::Dropped;
-    };
-    match reason {
-        EndReason::ClientClosed | EndReason::UpstreamClosed => End::Closed,
-        EndReason::TimeLimit | EndReason::LeaseExpired => End::Expired,
-        EndReason::ClientLost
-        | EndReason::UpstreamLost
-        | EndReason::UpstreamUnreachable
-        | EndReason::Stalled
-        | EndReason::Drain
-        | EndReason::Overload
-        | EndReason::Orphaned
-        | EndReason::TakenOver => End::Dropped,
-        EndReason::ProfileRefused
-        | EndReason::Revoked
-        | EndReason::Operator
-        | EndReason::Idle
-        | EndReason::LeaseRefused
-        | EndReason::Budget
-        | EndReason::ProtocolError
-        | EndReason::PolicyViolation => End::Ended,
-    }
-}
-
-/// What a page says of a session only it saw.
-fn reported_end(reason: &str) -> End {
-    let says = |word: &str| reason.contains(word);
-    if says("expire") || says("time_limit") || says("max_duration") {
-        return End::Expired;
-    }
-    if says("lost") || says("drop") || says("error") || says("fail") || says("network") {
-        return End::Dropped;
-    }
-    End::Closed
-}
-
-/// Dollars as the trail writes them, nine places after the point.
-fn nano(text: &str) -> Option<NanoUsd> {
-    let (whole, rest) = text.split_once('.')?;
-    if rest.len() != 9 {
-        return None;
-    }
-    let (whole, rest): (u64, u64) = (whole.parse().ok()?, rest.parse().ok()?);
-    let nano = whole.checked_mul(1_000_000_000)?.checked_add(rest)?;
-    Some(NanoUsd(nano))
-}
-
 #[cfg(test)]
 mod tests {
-    use hallpass_core::Timestamp;
+    use hallpass_core::usage::{Happening, Source, Tally};
 
     use super::*;
 
-    fn deed(action: Action, ended: Ended, facts: &[(&str, &str)]) -> Deed {
-        let fact = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-        Deed {
-            time: Timestamp::UNIX_EPOCH,
-            action,
-            ended,
-            code: (ended != Ended::Done).then(|| "rate_limited".to_owned()),
-            subject: None,
-            facts: facts.iter().map(fact).collect(),
-        }
-    }
-
-    fn counted(deeds: &[Deed]) -> Minute {
+    fn counted(all: &[(Activity, &str, u64)]) -> Minute {
         let mut minute = Minute::default();
-        deeds.iter().for_each(|deed| minute.count(deed));
+        for (activity, reason, times) in all {
+            minute.count(&Counted {
+                happening: Happening::because(*activity, reason),
+                source: Source::Measured,
+                tally: Tally {
+                    times: *times,
+                    cost: NanoUsd(5),
+                },
+            });
+        }
         minute
     }
 
     #[test]
-    fn every_reason_of_an_end_is_one_of_four() {
-        use hallpass_core::live::EndReason as R;
-        let ends = [
-            (R::ClientClosed, End::Closed),
-            (R::TimeLimit, End::Expired),
-            (R::ClientLost, End::Dropped),
-            (R::Operator, End::Ended),
-        ];
-        for (reason, end) in ends {
-            assert_eq!(end_of(reason.as_str()), end);
-        }
-        assert_eq!(end_of("no such reason"), End::Dropped);
-    }
-
-    #[test]
-    fn a_session_is_counted_once_and_with_its_cost() {
-        let request = deed(Action::SessionEnd, Ended::Done, &[("session", "ls_1")]);
-        let facts = [
-            ("reason", "operator"),
-            ("live_ms", "12"),
-            ("cost_usd", "0.012345000"),
-        ];
-        let end = deed(Action::SessionEnd, Ended::Done, &facts);
-        let minute = counted(&[request, end.clone(), end]);
-        assert_eq!((minute.ended, minute.cost), (2, NanoUsd(24_690_000)));
+    fn a_session_is_counted_by_the_kind_of_its_end_and_with_its_cost() {
+        let minute = counted(&[
+            (Activity::Started, "", 1),
+            (Activity::Ended, "client_closed", 1),
+            (Activity::Ended, "time_limit", 1),
+            (Activity::Ended, "expired", 1),
+            (Activity::Ended, "client_lost", 1),
+            (Activity::Ended, "operator", 1),
+        ]);
+        let ends = (minute.closed, minute.expired, minute.dropped, minute.ended);
+        assert_eq!(ends, (1, 2, 1, 1));
+        assert_eq!((minute.started, minute.cost), (1, NanoUsd(25)));
     }
 
     #[test]
     fn refusals_and_failures_are_told_apart_and_have_their_cause() {
         let minute = counted(&[
-            deed(Action::GrantCreate, Ended::Done, &[]),
-            deed(Action::GrantCreate, Ended::Done, &[]),
-            deed(Action::GrantRefresh, Ended::Done, &[]),
-            deed(Action::GrantCreate, Ended::Failed, &[]),
-            deed(Action::Authenticate, Ended::Refused, &[]),
-            deed(Action::GrantCreate, Ended::Abandoned, &[]),
+            (Activity::Minted, "", 3),
+            (Activity::MintFailed, "upstream_rejected", 1),
+            (Activity::Failed, "store_unavailable", 1),
+            (Activity::MintRefused, "rate_limited", 1),
+            (Activity::Refused, "rate_limited", 1),
+            (Activity::Abandoned, "", 1),
+            (Activity::SecretExpired, "", 7),
         ]);
-        assert_eq!((minute.issued, minute.refused, minute.failed), (3, 1, 1));
+        assert_eq!((minute.issued, minute.refused, minute.failed), (3, 2, 2));
         assert_eq!(minute.causes["rate_limited"], 2);
         assert_eq!(minute.failed_percent(), Some(25.0));
-        assert_eq!(Minute::default().failed_percent(), None);
-    }
-
-    #[test]
-    fn what_pages_report_and_what_expired_is_counted() {
-        let said = |reason: &str| {
-            let facts = [("reported", "disconnected"), ("reported_reason", reason)];
-            deed(Action::GrantReport, Ended::Done, &facts)
-        };
-        let expired = deed(Action::GrantExpire, Ended::Done, &[("count", "7")]);
-        let minute = counted(&[
-            said("session_expired"),
-            said("connection_lost"),
-            said("closed"),
-            expired,
-        ]);
-        assert_eq!((minute.expired, minute.dropped, minute.closed), (1, 1, 1));
         assert_eq!(minute.secrets_expired, 7);
-    }
-
-    #[test]
-    fn money_is_read_as_the_trail_writes_it() {
-        for amount in [0, 1, 4_000, 12_345_678_901] {
-            let amount = NanoUsd(amount);
-            assert_eq!(nano(&amount.to_string()), Some(amount));
-        }
-        for wrong in ["", "1", "1.5", "-1.000000000", "x.000000000"] {
-            assert_eq!(nano(wrong), None, "{wrong}");
-        }
+        assert_eq!(Minute::default().failed_percent(), None);
     }
 }

@@ -62,7 +62,45 @@ pub enum EndReason {
     TakenOver,
 }
 
+/// How a session came to its end, whatever the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum EndKind {
+    /// Client or OpenAI closed it.
+    Closed,
+    /// Its time or its lease was over.
+    Expired,
+    /// It broke off.
+    Dropped,
+    /// A rule or an operator ended it.
+    Ended,
+}
+
 impl EndReason {
+    /// Which kind of end this is.
+    #[must_use]
+    pub const fn kind(self) -> EndKind {
+        match self {
+            Self::ClientClosed | Self::UpstreamClosed => EndKind::Closed,
+            Self::TimeLimit | Self::LeaseExpired => EndKind::Expired,
+            Self::ClientLost
+            | Self::UpstreamLost
+            | Self::UpstreamUnreachable
+            | Self::Stalled
+            | Self::Drain
+            | Self::Overload
+            | Self::Orphaned => EndKind::Dropped,
+            Self::ProfileRefused
+            | Self::Revoked
+            | Self::Operator
+            | Self::Idle
+            | Self::LeaseRefused
+            | Self::Budget
+            | Self::ProtocolError
+            | Self::PolicyViolation => EndKind::Ended,
+        }
+    }
+
     /// The WebSocket close code its client gets; none where the client is gone
     /// or has its code from OpenAI.
     ///

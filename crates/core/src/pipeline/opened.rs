@@ -12,7 +12,7 @@ use crate::{
     profile::{Profile, SessionConfig},
     refusal::Refusal,
     request::RequestFacts,
-    usage::{Account, Reading, Source, Standing, Usage, UsageKey, day_of},
+    usage::{Account, Hour, Reading, Source, Standing, Usage, UsageKey, day_of},
 };
 
 /// The model time is noted under, which no price belongs to.
@@ -138,11 +138,12 @@ impl Opened {
     fn key(&self, model: &str, now: Timestamp) -> UsageKey {
         let facts = self.live.facts();
         UsageKey {
-            day: day_of(now),
+            hour: Hour::of(now),
             session: facts.id.to_string(),
             subject: facts.grant.subject.clone(),
             role: facts.role.clone(),
             profile: facts.grant.profile.clone(),
+            mode: Some(facts.grant.mode),
             model: model.to_owned(),
             source: Source::Measured,
         }

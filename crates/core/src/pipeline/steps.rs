@@ -17,6 +17,7 @@ use crate::{
     caller::Caller,
     code::Code,
     grant::{Grant, GrantDraft, Mode},
+    ids::ProfileName,
     journal::Journal,
     permission::Permission,
     policy::{MintAsk, Terms},
@@ -101,7 +102,8 @@ impl<'b> AuditSlip<'b> {
     ///
     /// A [`Refusal`], recorded.
     pub async fn authorise(self, ask: &MintAsk) -> Result<Permit<'b>, Refusal> {
-        let verdict = self.broker.policy().authorise(&self.caller, ask);
+        let policy = self.broker.policy();
+        let verdict = policy.authorise(&self.caller, ask);
         let verdict = verdict.and_then(|terms| self.not_revoked(terms));
         match verdict {
             Ok(terms) => Ok(Permit {
@@ -109,8 +111,28 @@ impl<'b> AuditSlip<'b> {
                 terms,
                 of: None,
             }),
-            Err(refusal) => Err(self.refuse(refusal).await),
+            Err(refusal) => {
+                // Only a profile there is: a caller may name what they like.
+                let profile = ask.profile.as_ref();
+                let profile = profile.and_then(|name| ProfileName::new(name.as_str()).ok());
+                let profile = profile.filter(|name| policy.profiles.contains_key(name));
+                Err(self.refuse_mint(refusal, profile, ask.mode).await)
+            }
         }
+    }
+
+    /// Records that a secret was refused, and for which profile and mode.
+    async fn refuse_mint(
+        mut self,
+        refusal: Refusal,
+        profile: Option<ProfileName>,
+        mode: Option<Mode>,
+    ) -> Refusal {
+        let mut event = self.event(Phase::Outcome, outcome_of(&refusal));
+        event.facts.extend(profile.map(|name| ("profile", name.to_string())));
+        event.facts.extend(mode.map(|mode| ("mode", mode.to_string())));
+        self.owed.pay();
+        self.broker.recorded(event, refusal).await
     }
 
     /// Lets terms pass that no revocation reaches.
@@ -220,7 +242,7 @@ impl<'b> Permit<'b> {
             .broker
             .within_budget(&self.terms.role, &caller.subject, now);
         if let Err(refusal) = within {
-            return Err(self.slip.refuse(refusal).await);
+            return Err(self.refuse(refusal).await);
         }
         match Taken::take(parts, &policy, caller, &self.terms, of).await {
             Ok(taken) => Ok(Admission {
@@ -229,8 +251,15 @@ impl<'b> Permit<'b> {
                 of: self.of,
                 taken,
             }),
-            Err(refusal) => Err(self.slip.refuse(refusal).await),
+            Err(refusal) => Err(self.refuse(refusal).await),
         }
+    }
+
+    async fn refuse(self, refusal: Refusal) -> Refusal {
+        let profile = self.terms.profile.name.clone();
+        let mode = self.terms.mode;
+        let slip = self.slip;
+        slip.refuse_mint(refusal, Some(profile), Some(mode)).await
     }
 }
 

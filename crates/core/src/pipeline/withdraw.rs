@@ -13,7 +13,7 @@ use crate::{
     quota::{Charge, Rate},
     refusal::Refusal,
     revocation::{Lifted, Revocation, Scope},
-    usage::{Source, Usage, UsageKey, day_of},
+    usage::{Hour, Source, Usage, UsageKey},
 };
 
 /// Reports of one caller a minute; a page sends a handful an hour.
@@ -159,11 +159,12 @@ impl AuditSlip<'_> {
         let model = policy.profiles.get(&grant.profile);
         let model = model.and_then(|profile| profile.session.model());
         let key = UsageKey {
-            day: day_of(self.broker.parts.clock.now()),
+            hour: Hour::of(self.broker.parts.clock.now()),
             session: grant.id.to_string(),
             subject: grant.subject.clone(),
             role: role.name.clone(),
             profile: grant.profile.clone(),
+            mode: Some(grant.mode),
             model: model.unwrap_or("-").to_owned(),
             source: Source::Reported,
         };

@@ -5,7 +5,7 @@
 #![allow(unreachable_pub, reason = "included by two test binaries")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -46,7 +46,9 @@ use hallpass_core::{
     revocation::{Hit, InForce, Lifted, Question, Revocation, Scope},
     role::{ProfileRule, Role, RoleLimits},
     secret::ClientSecret,
-    usage::{Account, Budget, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotal},
+    usage::{
+        Account, ActivityKey, Budget, Tally, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotals,
+    },
 };
 use serde_json::{Value, json};
 
@@ -895,8 +897,21 @@ impl UsageLedger for FakeUsage {
         sum
     }
 
-    async fn totals(&self, _: &UsageQuery) -> Result<Vec<UsageTotal>, StoreError> {
-        Ok(Vec::new())
+    async fn totals(&self, query: &UsageQuery) -> Result<UsageTotals, StoreError> {
+        Ok(query.cut(Vec::new()))
+    }
+
+    async fn counted(&self, _: &str) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn count(
+        &self,
+        _: &str,
+        _: std::ops::Range<u64>,
+        _: &HashMap<ActivityKey, Tally>,
+    ) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn forget(&self, _: jiff::civil::Date) -> Result<usize, StoreError> {

@@ -1,6 +1,6 @@
 //! A client of a running server's admin API.
 
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -57,6 +57,25 @@ impl AdminClient {
         self.send(self.client.get(url)).await
     }
 
+    /// Reads `/api/admin/<path…>` as text, and whether it says that there is
+    /// more.
+    pub(crate) async fn get_text(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<(String, bool), Stop> {
+        let mut url = self.address(path);
+        url.query_pairs_mut().extend_pairs(query);
+        let response = self.answer(self.client.get(url)).await?;
+        if !response.status().is_success() {
+            return Err(Self::read(response).await.map_or_else(|stop| stop, |_| no_text()));
+        }
+        let more = response.headers().get("x-has-more");
+        let more = more.is_some_and(|more| more == "true");
+        let text = response.text().await.map_err(|_| no_text())?;
+        Ok((text, more))
+    }
+
     /// Asks `/api/admin/<path…>` to do something.
     pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Stop> {
         let text = serde_json::to_vec(body)?;
@@ -77,14 +96,21 @@ impl AdminClient {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Value, Stop> {
+        Self::read(self.answer(request).await?).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, Stop> {
         let request = request.bearer_auth(self.key.expose_secret());
-        let response = request.send().await.map_err(|error| {
+        request.send().await.map_err(|error| {
             Stop::usage(format!(
                 "can't reach the server at {}: {}",
                 self.url,
                 error.without_url()
             ))
-        })?;
+        })
+    }
+
+    async fn read(response: Response) -> Result<Value, Stop> {
         let good = response.status().is_success();
         let answer: Value = response
             .json()
@@ -99,4 +125,8 @@ impl AdminClient {
             answer["code"].as_str().unwrap_or("no code")
         )))
     }
+}
+
+fn no_text() -> Stop {
+    Stop::usage("the server's answer can't be read")
 }

@@ -1,7 +1,6 @@
 //! The console: its routes, and the trail as it sees it.
 
 mod desk;
-mod follow;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,10 +9,8 @@ use hallpass_audit::Progress;
 use hallpass_config::Config;
 use hallpass_console::{ConsoleParts, Timeline};
 use hallpass_http::App;
-use hallpass_telemetry::Metrics;
 
-use self::{desk::Desk, follow::Following};
-use super::lifecycle::Tasks;
+use self::desk::Desk;
 
 /// How long an operator may do nothing. An open page that keeps itself current
 /// counts as doing something.
@@ -21,21 +18,15 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 /// How long a sign-in lasts at most: a working day.
 const LIFE: Duration = Duration::from_secs(8 * 3600);
 
-/// The console's routes, and the task that counts for it.
+/// The console's routes.
 pub(crate) fn routes(
     config: &Config,
     progress: &Progress,
-    metrics: &Arc<Metrics>,
-    tasks: &Tasks,
+    timeline: &Arc<Timeline>,
 ) -> Router<App> {
-    let timeline = Arc::new(Timeline::default());
-    let dir = config.audit.dir.clone();
-    let (shown, counted) = (timeline.clone(), metrics.clone());
-    let following = Following::new(shown, counted, dir.clone(), progress.clone());
-    tasks.spawn("console-timeline", |stop| following.run(stop));
     hallpass_console::routes(ConsoleParts {
-        timeline,
-        trail: Arc::new(Desk::new(dir, progress.clone())),
+        timeline: timeline.clone(),
+        trail: Arc::new(Desk::new(config.audit.dir.clone(), progress.clone())),
         idle: IDLE,
         life: LIFE,
     })

@@ -1,8 +1,12 @@
 //! The server: its parts in the order in which they are made and undone.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use hallpass_config::{Config, Loaded, section};
+use hallpass_console::Timeline;
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
     hash::Purpose,
@@ -22,6 +26,7 @@ use super::{
     authentication, calls, client_files,
     clock::{SystemClock, SystemIds, now},
     console,
+    counting::CountingParts,
     durable::{Closing, Durable, Opening},
     failure_rate::Threshold,
     follow::FollowedTrail,
@@ -40,6 +45,8 @@ use crate::cli::Stop;
 
 /// The file of the alerts within the data directory.
 const ALERTS: &str = "alerts.db";
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -121,7 +128,9 @@ impl Server {
             .ready_to_serve(durable.has_usable_key)
             .map_err(|problems| Stop::usage(problems.to_string()))?;
         life::start(config, &durable, &trail, &metrics, &tasks);
-        let console = console::routes(config, &progress, &metrics, &tasks);
+        let timeline = Arc::new(Timeline::default());
+        let console = console::routes(config, &progress, &timeline);
+        let born = progress.durable();
         let board = Arc::new(Board::default());
         let beside = trail::Beside {
             config,
@@ -182,6 +191,18 @@ impl Server {
             safety_hasher: install_key.hasher(Purpose::SafetyIdentifier),
             mint_deadline: upstream::LONGEST_MINT,
         }));
+        let counted = Arc::<AtomicU64>::default();
+        let counting = CountingParts {
+            dir: config.audit.dir.clone(),
+            progress: progress.clone(),
+            born,
+            timeline,
+            metrics: metrics.clone(),
+            broker: broker.clone(),
+            counted: counted.clone(),
+            kept: DAY * config.grants.retention_days,
+        };
+        counting.start(&tasks);
         // Each replica keeps its own, whatever store they share.
         let kept = Database::open(&config.server.data_dir.join(ALERTS)).await?;
         let alerts = Arc::new(SqliteAlerts::new(kept));
@@ -244,6 +265,7 @@ impl Server {
                 alarm,
             }),
             alerts,
+            counted,
             trail: trail::searched(&config.audit.dir, durable.fleet.as_ref()),
             origins: origins(config, &extras)?,
             capacity: Capacity {

@@ -2,6 +2,7 @@
 //! receiver of webhooks sees it.
 
 mod audit;
+mod certificate;
 mod outbox;
 mod scan;
 mod sessions;

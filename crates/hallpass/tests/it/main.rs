@@ -54,6 +54,7 @@ mod system_calls;
 mod traces;
 mod trail_damage;
 mod trail_wiring;
+mod usage;
 mod vectors;
 
 /// The task that writes what lasts.

@@ -34,6 +34,9 @@ mod interviews;
 mod life;
 #[path = "../it/relay/mod.rs"]
 mod relay;
+#[path = "../it/usage.rs"]
+mod usage;
+
 #[allow(
     dead_code,
     unused_imports,

@@ -96,6 +96,7 @@ impl Service {
             traces: Traces::default(),
             health,
             alerts: alerts.clone(),
+            counted: Arc::default(),
             trail: Arc::new(TenRecords),
             relay: None,
             calls: None,

@@ -45,8 +45,8 @@ fn columns(kind: Kind) -> &'static str {
              ends_at bigint, terms text"
         }
         Kind::Usage => {
-            "day text, session text, subject text, role text, profile text, model text, \
-             source text, responses bigint, transcriptions bigint, input_text bigint, \
+            "hour text, session text, subject text, role text, profile text, mode text, \
+             model text, source text, responses bigint, transcriptions bigint, input_text bigint, \
              input_audio bigint, input_image bigint, cached_text bigint, cached_audio bigint, \
              cached_image bigint, output_text bigint, output_audio bigint, \
              transcribed_ms bigint, live_ms bigint, cost bigint, unpriced bigint"
@@ -131,11 +131,12 @@ fn row(record: &Record) -> Value {
         Record::Usage(key, used) => {
             let mut row = Map::new();
             let texts = [
-                key.day.to_string(),
+                key.hour.to_string(),
                 storable(&key.session),
                 key.subject.to_string(),
                 key.role.to_string(),
                 key.profile.to_string(),
+                usage::mode(key).to_owned(),
                 storable(&key.model),
                 key.source.to_string(),
             ];
@@ -155,9 +156,10 @@ pub(super) fn sum_usage() -> Statement {
     Statement::new(format!(
         "INSERT INTO usage_sums (day, kind, account, {counted}) \
          SELECT day, kind, account, {sums} FROM \
-         (SELECT day, 'subject' AS kind, subject AS account, {counted} FROM usage \
-          WHERE source = 'measured' \
-          UNION ALL SELECT day, 'role', role, {counted} FROM usage WHERE source = 'measured') \
+         (SELECT left(hour, 10) AS day, 'subject' AS kind, subject AS account, {counted} \
+          FROM usage_hours WHERE source = 'measured' \
+          UNION ALL SELECT left(hour, 10), 'role', role, {counted} \
+          FROM usage_hours WHERE source = 'measured') \
          AS accounts GROUP BY day, kind, account \
          ON CONFLICT (day, kind, account) DO UPDATE SET {taken}",
         sums = usage::sums(),

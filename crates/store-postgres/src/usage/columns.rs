@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// What a row is found by.
-pub(crate) const KEYS: [&str; 7] = [
-    "day", "session", "subject", "role", "profile", "model", "source",
+pub(crate) const KEYS: [&str; 8] = [
+    "hour", "session", "subject", "role", "profile", "mode", "model", "source",
 ];
 
 /// What is counted, in the order [`counts`] gives it.
@@ -35,10 +35,13 @@ pub(crate) const COUNTS: [&str; 14] = [
     "unpriced",
 ];
 
-/// Rows and the sums of their accounts, in one statement that one replica's
-/// batch goes through once: the batch's number is raised with it. Rows of a
-/// session that another replica has taken over are left out. Gives the new
-/// sums.
+/// What a row of the release before is found by.
+const DAY_KEYS: &str = "day, session, subject, role, profile, model, source";
+
+/// Rows, those of their days and the sums of their accounts, in one statement
+/// that one replica's batch goes through once: the batch's number is raised
+/// with it. Rows of a session that another replica has taken over are left
+/// out. Gives the new sums.
 pub(super) fn write(incarnation: &str, batch: i64, rows: &[(UsageKey, Usage)]) -> Statement {
     let keys = KEYS.join(", ");
     let counted = COUNTS.join(", ");
@@ -46,31 +49,38 @@ pub(super) fn write(incarnation: &str, batch: i64, rows: &[(UsageKey, Usage)]) -
     let numbers = (KEYS.len() + 1..=KEYS.len() + COUNTS.len()).map(|n| format!("${n}::bigint[]"));
     let arrays: Vec<String> = arrays.chain(numbers).collect();
     let text = format!(
-        "WITH turn AS (UPDATE replicas SET usage_batch = $22 \
-           WHERE incarnation = $23 AND usage_batch < $22 RETURNING 1), \
-         fresh AS (SELECT * FROM unnest({arrays}) AS fresh ({keys}, {counted}) \
+        "WITH turn AS (UPDATE replicas SET usage_batch = $23 \
+           WHERE incarnation = $24 AND usage_batch < $23 RETURNING 1), \
+         fresh AS (SELECT left(hour, 10) AS day, fresh.* FROM unnest({arrays}) \
+           AS fresh ({keys}, {counted}), turn \
            WHERE NOT EXISTS (SELECT 1 FROM call_takers AS taker \
-             WHERE taker.session = fresh.session AND taker.incarnation <> $23)), \
-         kept AS (INSERT INTO usage ({keys}, {counted}) SELECT fresh.* FROM fresh, turn \
+             WHERE taker.session = fresh.session AND taker.incarnation <> $24)), \
+         kept AS (INSERT INTO usage_hours ({keys}, {counted}) SELECT {keys}, {counted} FROM fresh \
            ORDER BY {keys} ON CONFLICT ({keys}) DO UPDATE SET {kept}), \
-         accounts AS (SELECT day, 'subject' AS kind, subject AS account, {counted} FROM fresh, turn \
+         days AS (INSERT INTO usage ({DAY_KEYS}, {counted}, by_hour) \
+           SELECT {DAY_KEYS}, {sums}, true FROM fresh WHERE source = 'measured' \
+           GROUP BY {DAY_KEYS} ORDER BY {DAY_KEYS} \
+           ON CONFLICT ({DAY_KEYS}) DO UPDATE SET {of_day} WHERE usage.by_hour), \
+         accounts AS (SELECT day, 'subject' AS kind, subject AS account, {counted} FROM fresh \
            WHERE source = 'measured' \
-           UNION ALL SELECT day, 'role', role, {counted} FROM fresh, turn WHERE source = 'measured') \
+           UNION ALL SELECT day, 'role', role, {counted} FROM fresh WHERE source = 'measured') \
          INSERT INTO usage_sums (day, kind, account, {counted}) \
          SELECT day, kind, account, {sums} FROM accounts GROUP BY day, kind, account \
          ORDER BY day, kind, account ON CONFLICT (day, kind, account) DO UPDATE SET {summed} \
          RETURNING *",
         arrays = arrays.join(", "),
-        kept = added_to("usage"),
+        kept = added_to("usage_hours"),
+        of_day = added_to("usage"),
         summed = added_to("usage_sums"),
         sums = sums(),
     );
     let mut write = Statement::new(text)
-        .bind(column(rows, |key| key.day.to_string()))
+        .bind(column(rows, |key| key.hour.to_string()))
         .bind(column(rows, |key| storable(&key.session)))
         .bind(column(rows, |key| key.subject.to_string()))
         .bind(column(rows, |key| key.role.to_string()))
         .bind(column(rows, |key| key.profile.to_string()))
+        .bind(column(rows, |key| mode(key).to_owned()))
         .bind(column(rows, |key| storable(&key.model)))
         .bind(column(rows, |key| key.source.to_string()));
     for index in 0..COUNTS.len() {
@@ -78,6 +88,11 @@ pub(super) fn write(incarnation: &str, batch: i64, rows: &[(UsageKey, Usage)]) -
         write = write.bind(counted.collect::<Vec<i64>>());
     }
     write.bind(batch).bind(incarnation)
+}
+
+/// The mode as it is kept: empty where it is not known.
+pub(crate) fn mode(key: &UsageKey) -> &'static str {
+    key.mode.map_or("", Into::into)
 }
 
 fn column(rows: &[(UsageKey, Usage)], text: impl Fn(&UsageKey) -> String) -> Vec<String> {
@@ -156,12 +171,15 @@ fn day(row: &PgRow) -> Result<jiff::civil::Date, StoreError> {
 
 /// A row's key.
 pub(crate) fn key(row: &PgRow) -> Result<UsageKey, StoreError> {
+    let mode: String = get(row, "mode")?;
+    let mode = (!mode.is_empty()).then(|| mode.parse());
     Ok(UsageKey {
-        day: day(row)?,
+        hour: parsed(row, "hour")?,
         session: get(row, "session")?,
         subject: id(row, "subject")?,
         role: id(row, "role")?,
         profile: id(row, "profile")?,
+        mode: mode.transpose().map_err(|error| damaged("mode", error))?,
         model: get(row, "model")?,
         source: parsed(row, "source")?,
     })

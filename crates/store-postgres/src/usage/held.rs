@@ -42,18 +42,19 @@ impl Held {
         if key.source == Source::Reported {
             return;
         }
+        let day = key.hour.day;
         let accounts = [
             Account::Subject(key.subject.clone()),
             Account::Role(key.role.clone()),
         ];
         for account in accounts {
-            let sum = self.unsent.entry((key.day, account)).or_default();
+            let sum = self.unsent.entry((day, account)).or_default();
             sum.add(usage);
         }
-        if self.today < Some(key.day) {
-            self.today = Some(key.day);
-            let kept = key.day.yesterday().unwrap_or(key.day);
-            self.sums.retain(|(day, _), _| *day >= kept);
+        if self.today < Some(day) {
+            self.today = Some(day);
+            let kept = day.yesterday().unwrap_or(day);
+            self.sums.retain(|(old, _), _| *old >= kept);
         }
     }
 

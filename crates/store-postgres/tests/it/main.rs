@@ -14,3 +14,4 @@ mod schema;
 mod support;
 mod tls;
 mod trail;
+mod usage;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use hallpass_core::{
     call::StandingCalls,
-    grant::{Grant, GrantEvent, GrantState},
+    grant::{Grant, GrantEvent, GrantState, Mode},
     hash::InstallKey,
     ids::{CredentialId, GrantId, ProfileName, RevocationId, RoleName, Subject},
     money::NanoUsd,
     pass::{PassRecord, Passes, Spent},
     ports::{Grants, KeyDirectory, RevocationFeed, Revocations},
     revocation::{Lifted, Question, Scope},
-    usage::{Account, Source, Usage, UsageKey, UsageLedger, day_of},
+    usage::{Account, Hour, Source, Usage, UsageKey, UsageLedger, day_of},
 };
 use hallpass_store_postgres::{
     Database, ForeignKey, PgCalls, PgFeed, PgGrants, PgKeys, PgPasses, PgRevocations, PgUsage,
@@ -296,11 +296,12 @@ async fn a_key_made_or_withdrawn_by_one_is_so_for_the_other() {
 
 fn used(session: &str, cost: u64) -> (UsageKey, Usage) {
     let key = UsageKey {
-        day: day_of(moment(1_800_000_000)),
+        hour: Hour::of(moment(1_800_000_000)),
         session: session.to_owned(),
         subject: Subject::new("user-1").unwrap(),
         role: RoleName::new("candidate").unwrap(),
         profile: ProfileName::new("interview").unwrap(),
+        mode: Some(Mode::Relay),
         model: "m".to_owned(),
         source: Source::Measured,
     };

@@ -13,6 +13,9 @@ use sqlx::{
 
 use crate::rows::{damaged, get, id, parsed};
 
+/// What a row is found by.
+pub(crate) const KEYS: &str = "hour, session, subject, role, profile, mode, model, source";
+
 /// What is counted, in the order [`bind_counts`] binds it.
 pub(super) const COUNTS: [&str; 14] = [
     "responses",
@@ -38,9 +41,9 @@ pub(super) fn upsert() -> String {
         .map(|count| format!("{count} = {count} + excluded.{count}"))
         .collect();
     format!(
-        "INSERT INTO usage (day, session, subject, role, profile, model, source, {}) \
-         VALUES (?, ?, ?, ?, ?, ?, ?{}) \
-         ON CONFLICT (day, session, subject, role, profile, model, source) DO UPDATE SET {}",
+        "INSERT INTO usage ({KEYS}, {}) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?{}) \
+         ON CONFLICT ({KEYS}) DO UPDATE SET {}",
         COUNTS.join(", "),
         ", ?".repeat(COUNTS.len()),
         sums.join(", "),
@@ -94,14 +97,21 @@ pub(crate) fn usage(row: &SqliteRow) -> Result<Usage, StoreError> {
     })
 }
 
+/// The mode as it is kept: empty where it is not known.
+pub(super) fn mode(key: &UsageKey) -> &'static str {
+    key.mode.map_or("", Into::into)
+}
+
 pub(crate) fn key(row: &SqliteRow) -> Result<UsageKey, StoreError> {
-    let day: String = get(row, "day")?;
+    let mode: String = get(row, "mode")?;
+    let mode = (!mode.is_empty()).then(|| mode.parse());
     Ok(UsageKey {
-        day: day.parse().map_err(|error| damaged("day", error))?,
+        hour: parsed(row, "hour")?,
         session: get(row, "session")?,
         subject: id(row, "subject")?,
         role: id(row, "role")?,
         profile: id(row, "profile")?,
+        mode: mode.transpose().map_err(|error| damaged("mode", error))?,
         model: get(row, "model")?,
         source: parsed(row, "source")?,
     })

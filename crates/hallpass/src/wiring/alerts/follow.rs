@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
-use hallpass_audit::{Follower, OutcomeKind, ReadError, RecordSummary};
+use hallpass_audit::{Follower, ReadError, RecordSummary};
 use hallpass_core::{
     Timestamp,
     alert::{Cause, RuleKind, Signal},
     anomaly::Anomaly,
     audit::Action,
     caller::Scheme,
+    usage::Activity,
 };
 
 use super::board::cause;
@@ -81,27 +82,22 @@ impl TrailSight {
 /// What a record means to the engine.
 fn signal(seen: &RecordSummary<'_>) -> Option<Signal> {
     let at = seen.time;
-    match seen.action.parse().ok()? {
-        Action::GrantCreate | Action::GrantRefresh => {
-            let failed = match seen.outcome {
-                OutcomeKind::Success => false,
-                OutcomeKind::Failed => true,
-                _ => return None,
-            };
-            let machine = seen.scheme.as_deref() == Some(Scheme::ApiKey.name());
-            let subject = seen.subject.as_deref().filter(|_| !machine);
-            Some(Signal::Mint {
-                at,
-                user: subject.map(str::to_owned),
-                failed,
-            })
-        }
-        Action::Anomaly => {
-            let (kind, cause) = anomaly(seen.fact("anomaly")?, seen.fact("about")?);
-            Some(Signal::Event { at, kind, cause })
-        }
-        _ => None,
+    if seen.action == <&str>::from(Action::Anomaly) {
+        let (kind, cause) = anomaly(seen.fact("anomaly")?, seen.fact("about")?);
+        return Some(Signal::Event { at, kind, cause });
     }
+    let failed = match seen.counted()?.happening.activity {
+        Activity::Minted => false,
+        Activity::MintFailed => true,
+        _ => return None,
+    };
+    let machine = seen.scheme.as_deref() == Some(Scheme::ApiKey.name());
+    let subject = seen.subject.as_deref().filter(|_| !machine);
+    Some(Signal::Mint {
+        at,
+        user: subject.map(str::to_owned),
+        failed,
+    })
 }
 
 fn anomaly(name: &str, about: &str) -> (RuleKind, Cause) {

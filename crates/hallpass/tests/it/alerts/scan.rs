@@ -2,31 +2,35 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use serde_json::json;
 
 use super::House;
 use crate::support::hook::Hook;
 
-/// A page whose script can be changed.
+/// A page whose script can be changed; without one it is away.
 struct Page {
     url: String,
-    script: Arc<Mutex<Option<String>>>,
+    script: Script,
     serving: tokio::task::JoinHandle<()>,
 }
+
+type Script = Arc<Mutex<Option<String>>>;
 
 impl Page {
     async fn serve(script: &str) -> Self {
         let script = Arc::new(Mutex::new(Some(script.to_owned())));
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", socket.local_addr().unwrap());
-        let page = || async {
-            let html = "<!doctype html><script src=\"/app.js\"></script>";
-            ([(header::CONTENT_TYPE, "text/html")], html)
-        };
         let router = Router::new()
             .route("/", get(page))
-            .route("/app.js", get(app))
+            .route("/app.js", get(script_of))
             .with_state(script.clone());
         let serving = tokio::spawn(async move {
             axum::serve(socket, router).await.unwrap();
@@ -41,9 +45,29 @@ impl Page {
     fn becomes(&self, script: &str) {
         *self.script.lock().unwrap() = Some(script.to_owned());
     }
+
+    fn goes_away(&self) {
+        *self.script.lock().unwrap() = None;
+    }
 }
 
-async fn app(State(script): State<Arc<Mutex<Option<String>>>>) -> impl IntoResponse {
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn page(State(script): State<Script>) -> Response {
+    match *script.lock().unwrap() {
+        Some(_) => {
+            let html = "<!doctype html><script src=\"/app.js\"></script>";
+            ([(header::CONTENT_TYPE, "text/html")], html).into_response()
+        }
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+async fn script_of(State(script): State<Script>) -> impl IntoResponse {
     let text = script.lock().unwrap().clone().unwrap_or_default();
     ([(header::CONTENT_TYPE, "text/javascript")], text)
 }
@@ -75,8 +99,11 @@ async fn the_standard_key_in_a_page_is_critical_until_it_is_gone() {
     page.becomes("fetch('/nothing')");
     house.hook.ends("key_in_client_code").await;
 
-    page.serving.abort();
-    house.hook.begins("scan_failing").await;
+    page.goes_away();
+    let begun = house.hook.begins("scan_failing").await;
+    assert_eq!(begun["cause"]["origin"], page.url);
+    page.becomes("fetch('/nothing')");
+    house.hook.ends("scan_failing").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

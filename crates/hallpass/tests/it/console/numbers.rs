@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::SinkExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Place, Signed, between};
-use crate::support::{Serve, send, trail::Record};
+use crate::support::{Run, Serve, binary, send, trail::Record};
 
 /// What the trail says of an hour.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,28 @@ impl Counts {
             let is_final = record.0["unmapped"]["hallpass"]["phase"] == "outcome";
             if matches!(record.outcome(), "refused" | "failed") && is_final {
                 *counts.causes.entry(record.code().to_owned()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// What the usage report says, of all its hours.
+    fn reported(report: &Value) -> Self {
+        let mut counts = Self::default();
+        for group in report["data"].as_array().unwrap() {
+            let activity = &group["activity"];
+            counts.issued += activity["mints"].as_u64().unwrap();
+            let ends = &activity["disconnects"];
+            counts.closed += ends["client_closed"].as_u64().unwrap_or(0);
+            for (kind, sum) in [
+                ("refusals", &mut counts.refused),
+                ("failures", &mut counts.failed),
+            ] {
+                for (code, count) in activity[kind].as_object().unwrap() {
+                    let count = count.as_u64().unwrap();
+                    *sum += count;
+                    *counts.causes.entry(code.clone()).or_default() += count;
+                }
             }
         }
         counts
@@ -124,6 +146,7 @@ async fn the_console_shows_what_the_trail_says_also_after_a_restart() {
         "{said:?}"
     );
     assert!(said.causes.len() >= 3, "{said:?}");
+    assert_eq!(usage_of(&place).await, said);
 
     let site = place.site.clone();
     drop(place.serve);
@@ -135,6 +158,33 @@ async fn the_console_shows_what_the_trail_says_also_after_a_restart() {
     let (again, said) = settled(&place, &signed).await;
     assert_eq!(again, said);
     assert_eq!(again.issued, 8);
+    assert_eq!(usage_of(&place).await, said);
+}
+
+/// The counts of the usage report, once the whole trail is in it; the command
+/// line and the table say the same.
+async fn usage_of(place: &Place) -> Counts {
+    let url = place.serve.admin_url("/api/admin/usage?by=hour");
+    let last = place.site.trail().all();
+    let counts = |record: &&Record| record.action().starts_with("grant.");
+    let last = last.iter().filter(counts).next_back().unwrap().sequence();
+    let report = loop {
+        let request = place.serve.client.get(&url).bearer_auth(&place.operator);
+        let report = send(request).await.json();
+        if report["counted_records"].as_u64().unwrap() > last {
+            break report;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    let mut command = binary();
+    command
+        .args(["usage", "--by", "hour", "--json"])
+        .env("HALLPASS_URL", place.serve.admin_url(""))
+        .env("HALLPASS_ADMIN_KEY", &place.operator);
+    let lines = Run::of(command, "").json_lines();
+    let counts = Counts::reported(&report);
+    assert_eq!(Counts::reported(&json!({ "data": lines })), counts);
+    counts
 }
 
 #[tokio::test]
