@@ -43,13 +43,7 @@ struct Ring {
 impl Timeline {
     /// Counts what a record of some time tells of a subject. One that is a day
     /// old, or not yet due, is left out.
-    pub fn note(
-        &self,
-        time: Timestamp,
-        subject: Option<&str>,
-        counted: &Counted,
-        now: Timestamp,
-    ) {
+    pub fn note(&self, time: Timestamp, subject: Option<&str>, counted: &Counted, now: Timestamp) {
         let mut ring = self.ring();
         ring.turn_to(now);
         let age = ring.newest - number_of(time);

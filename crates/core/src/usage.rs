@@ -19,9 +19,7 @@ use crate::{
     ports::StoreError,
 };
 
-pub use activity::{
-    Activity, ActivityKey, Counted, Happening, Tallies, Tally, said_reason,
-};
+pub use activity::{Activity, ActivityKey, Counted, Happening, Tallies, Tally, said_reason};
 pub use budget::{Account, Budget, Limit, Standing};
 pub use hour::{Hour, InvalidHour};
 pub use query::{Grouping, UsageQuery, UsageTotal, UsageTotals};

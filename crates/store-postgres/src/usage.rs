@@ -15,20 +15,13 @@ use std::{
 use async_trait::async_trait;
 use hallpass_core::{
     ports::StoreError,
-    usage::{
-        Account, ActivityKey, Tally, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotals,
-    },
+    usage::{Account, ActivityKey, Tally, Usage, UsageKey, UsageLedger, UsageQuery, UsageTotals},
 };
 use jiff::civil::Date;
 use sqlx::postgres::PgRow;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::{
-    database::Database,
-    replica::Replica,
-    rows::number,
-    statement::Statement,
-};
+use crate::{database::Database, replica::Replica, rows::number, statement::Statement};
 use held::{AccountDay, Batch, Held};
 
 /// How long usage is gathered, and how old a sum of all replicas is at most.

@@ -37,7 +37,12 @@ impl UsageReport {
 }
 
 fn row(names: &[&str], group: &UsageGroup) -> Vec<String> {
-    let name = |name: &&str| group.groups.get(name).map_or_else(String::new, |it| cell(it));
+    let name = |name: &&str| {
+        group
+            .groups
+            .get(name)
+            .map_or_else(String::new, |it| cell(it))
+    };
     let mut row: Vec<String> = names.iter().map(name).collect();
     row.push(group.source.to_owned());
     match &group.activity {
@@ -93,7 +98,9 @@ fn sum(counts: &BTreeMap<String, u64>) -> u64 {
 
 /// `rate_limited=2 missing_credential=1`
 fn reasons(counts: &BTreeMap<String, u64>) -> String {
-    let reasons = counts.iter().map(|(reason, count)| format!("{reason}={count}"));
+    let reasons = counts
+        .iter()
+        .map(|(reason, count)| format!("{reason}={count}"));
     cell(&reasons.collect::<Vec<_>>().join(" "))
 }
 

@@ -129,8 +129,12 @@ impl<'b> AuditSlip<'b> {
         mode: Option<Mode>,
     ) -> Refusal {
         let mut event = self.event(Phase::Outcome, outcome_of(&refusal));
-        event.facts.extend(profile.map(|name| ("profile", name.to_string())));
-        event.facts.extend(mode.map(|mode| ("mode", mode.to_string())));
+        event
+            .facts
+            .extend(profile.map(|name| ("profile", name.to_string())));
+        event
+            .facts
+            .extend(mode.map(|mode| ("mode", mode.to_string())));
         self.owed.pay();
         self.broker.recorded(event, refusal).await
     }

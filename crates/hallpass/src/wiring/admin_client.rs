@@ -68,7 +68,9 @@ impl AdminClient {
         url.query_pairs_mut().extend_pairs(query);
         let response = self.answer(self.client.get(url)).await?;
         if !response.status().is_success() {
-            return Err(Self::read(response).await.map_or_else(|stop| stop, |_| no_text()));
+            return Err(Self::read(response)
+                .await
+                .map_or_else(|stop| stop, |_| no_text()));
         }
         let more = response.headers().get("x-has-more");
         let more = more.is_some_and(|more| more == "true");

@@ -27,7 +27,10 @@ const MAX_GROUPS: usize = 10_000;
 /// has for them.
 pub(super) fn select(query: &UsageQuery) -> Statement {
     let groups = groups(query);
-    let (of_usage, of_activity) = (columns(query, Table::Usage), columns(query, Table::Activity));
+    let (of_usage, of_activity) = (
+        columns(query, Table::Usage),
+        columns(query, Table::Activity),
+    );
     let mut asked = Statement::new(format!(
         "WITH used AS (SELECT {of_usage}, COUNT(DISTINCT session) AS sessions, {} FROM usage_told",
         sums()
@@ -60,9 +63,7 @@ pub(super) fn select(query: &UsageQuery) -> Statement {
         used = used.concat(),
     ));
     // One more than is asked for says that there are more.
-    asked.push_bind(limit(
-        query.limit.clamp(1, MAX_GROUPS).saturating_add(1),
-    ));
+    asked.push_bind(limit(query.limit.clamp(1, MAX_GROUPS).saturating_add(1)));
     asked
 }
 

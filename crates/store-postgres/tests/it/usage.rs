@@ -74,9 +74,8 @@ async fn costs(ledger: &PgUsage, by: Grouping) -> Vec<(String, Source, u64)> {
         ..UsageQuery::default()
     };
     let totals = ledger.totals(&query).await.unwrap();
-    let row = |it: &hallpass_core::usage::UsageTotal| {
-        (it.group.join(","), it.source, it.usage.cost.0)
-    };
+    let row =
+        |it: &hallpass_core::usage::UsageTotal| (it.group.join(","), it.source, it.usage.cost.0);
     totals.groups.iter().map(row).collect()
 }
 

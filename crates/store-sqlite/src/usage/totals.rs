@@ -66,7 +66,10 @@ fn tallies(text: &str) -> Result<Tallies, StoreError> {
 /// has for them.
 fn select(query: &UsageQuery) -> QueryBuilder<Sqlite> {
     let groups = groups(query);
-    let (of_usage, of_activity) = (columns(query, Table::Usage), columns(query, Table::Activity));
+    let (of_usage, of_activity) = (
+        columns(query, Table::Usage),
+        columns(query, Table::Activity),
+    );
     let sums: String = COUNTS
         .iter()
         .map(|count| format!(", SUM({count}) AS {count}"))

@@ -154,8 +154,7 @@ pub async fn totals_agree_however_they_are_grouped(ledger: &Arc<dyn UsageLedger>
         let totals = groups(ledger, &by(grouping)).await;
         let cost: u64 = totals.iter().map(|it| it.usage.cost.0).sum();
         assert_eq!(cost, 15, "{grouping:?}");
-        let row =
-            |total: UsageTotal| (total.group.join(" "), total.sessions, total.usage.cost.0);
+        let row = |total: UsageTotal| (total.group.join(" "), total.sessions, total.usage.cost.0);
         totals.into_iter().map(row).collect::<Vec<_>>()
     };
     let row = |name: &str, sessions, cost| (name.to_owned(), sessions, cost);

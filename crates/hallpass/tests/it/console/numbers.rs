@@ -166,7 +166,9 @@ async fn the_console_shows_what_the_trail_says_also_after_a_restart() {
 async fn usage_of(place: &Place) -> Counts {
     let url = place.serve.admin_url("/api/admin/usage?by=hour");
     let last = place.site.trail().all();
-    let counts = |record: &&Record| record.action().starts_with("grant.");
+    let counts = |record: &&Record| {
+        record.action().starts_with("grant.") || record.action() == "session.end"
+    };
     let last = last.iter().filter(counts).next_back().unwrap().sequence();
     let report = loop {
         let request = place.serve.client.get(&url).bearer_auth(&place.operator);
