@@ -114,7 +114,7 @@ impl House {
     /// its own accord need not be waited for.
     fn records(&self) -> u64 {
         let all = self.site.trail().all();
-        let last = all.iter().filter(|it| what(it).is_some()).next_back();
+        let last = all.iter().rfind(|it| what(it).is_some());
         last.unwrap().sequence() + 1
     }
 

@@ -169,7 +169,7 @@ async fn usage_of(place: &Place) -> Counts {
     let counts = |record: &&Record| {
         record.action().starts_with("grant.") || record.action() == "session.end"
     };
-    let last = last.iter().filter(counts).next_back().unwrap().sequence();
+    let last = last.iter().rfind(counts).unwrap().sequence();
     let report = loop {
         let request = place.serve.client.get(&url).bearer_auth(&place.operator);
         let report = send(request).await.json();
