@@ -3,6 +3,7 @@
 
 use hallpass_core::{
     audit::Action,
+    live::EndReason,
     money::NanoUsd,
     usage::{Activity, Counted, Happening, Source, Tally, said_reason},
 };
@@ -59,8 +60,11 @@ impl RecordSummary<'_> {
                 // used stands in the session's own.
                 self.fact("live_ms")?;
                 let reason = self.fact("reason")?;
+                // Whoever took a session over tells the cost of all of it.
+                let goes_on = reason == EndReason::TakenOver.as_str();
+                let cost = self.fact("cost_usd").filter(|_| !goes_on);
                 let tally = Tally {
-                    cost: self.fact("cost_usd").and_then(nano).unwrap_or_default(),
+                    cost: cost.and_then(nano).unwrap_or_default(),
                     ..Tally::ONCE
                 };
                 Some(measured(Happening::because(Activity::Ended, reason), tally))
@@ -169,6 +173,9 @@ mod tests {
                 cost: NanoUsd(12_345_000)
             }
         );
+        let moved = json!({"reason": "taken_over", "live_ms": "5", "cost_usd": "0.002000000"});
+        let moved = counted("session.end", "success", &moved).unwrap();
+        assert_eq!(moved.tally, Tally::ONCE, "its cost is told where it ends");
         let asked = json!({"session": "ls_1", "reason": "asked by the candidate"});
         assert_eq!(counted("session.end", "success", &asked), None);
     }

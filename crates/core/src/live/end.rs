@@ -89,7 +89,8 @@ impl EndReason {
             | Self::Stalled
             | Self::Drain
             | Self::Overload
-            | Self::Orphaned => EndKind::Dropped,
+            | Self::Orphaned
+            | Self::TakenOver => EndKind::Dropped,
             Self::ProfileRefused
             | Self::Revoked
             | Self::Operator

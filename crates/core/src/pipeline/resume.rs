@@ -13,7 +13,7 @@ use crate::{
     live::{EndReason, LiveFacts, LiveSession},
     ports::StoreError,
     profile::SessionConfig,
-    usage::{Grouping, Source, Usage, UsageQuery},
+    usage::{Source, Usage, UsageQuery},
 };
 
 /// Why a call is not gone on with.
@@ -73,16 +73,13 @@ impl Broker {
 
     async fn used_before(&self, call: &StandingCall) -> Result<Usage, StoreError> {
         let query = UsageQuery {
-            from: None,
-            to: None,
-            subject: None,
-            profile: None,
             session: Some(call.session.clone()),
-            by: Grouping::Session,
             limit: 2,
+            ..UsageQuery::default()
         };
         let totals = self.parts.sessions.usage.totals(&query).await?;
         let measured = totals
+            .groups
             .into_iter()
             .find(|total| total.source == Source::Measured);
         Ok(measured.map(|total| total.usage).unwrap_or_default())
