@@ -164,9 +164,14 @@ pub struct Effect {
     /// Of these, those whose secret is worthless from now on (relay, call).
     #[schema(example = 0)]
     pub ended: u64,
-    /// Live sessions it ended (relay, call).
+    /// Live sessions it ended (relay, call), on all replicas that have said so.
     #[schema(example = 0)]
     pub sessions_ended: u64,
+    /// Other replicas that did not say within a second that it is in force
+    /// there. They follow within `store.revocations_stale_seconds`, or let
+    /// nobody through. Null where they can't be asked, as without Redis.
+    #[schema(example = 0)]
+    pub replicas_pending: Option<u64>,
     /// Secrets of OpenAI's that nothing can recall.
     pub unexpired_secrets: UnexpiredSecrets,
 }
@@ -190,6 +195,7 @@ impl From<&Withdrawal> for Effect {
             revoked: withdrawn.revoked,
             ended: withdrawn.ended,
             sessions_ended: withdrawal.sessions_ended,
+            replicas_pending: withdrawal.replicas_pending,
             unexpired_secrets: UnexpiredSecrets {
                 count: withdrawn.unexpired,
                 // Rounded up: nobody is told it is over while it is not.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub use end::{EndKind, EndReason};
-pub use peers::{LiveView, NoPeers, Obeyed, Order, Peers};
+pub use peers::{Elsewhere, LiveView, NoPeers, Obeyed, Order, Peers};
 pub use registry::{LiveFilter, LiveSessions, LiveWatch};
 
 /// What is known of a session when it begins.

@@ -24,7 +24,7 @@ pub struct Address {
     tls: bool,
     credentials: String,
     pub(crate) nodes: Vec<String>,
-    database: u8,
+    database: u16,
 }
 
 /// How the servers of an address belong together.

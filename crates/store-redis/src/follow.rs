@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use hallpass_core::{
     Timestamp,
     ids::RevocationId,
-    live::LiveSessions,
+    live::{LiveSessions, NoPeers, Peers},
     ports::{RevocationFeed, Revocations, StoreError},
     revocation::{Hit, Lifted, Question, Revocation},
 };
@@ -55,6 +55,10 @@ pub struct FollowedRevocations {
     started: Instant,
     /// What is known is from then, in milliseconds since the start.
     known_as_of: AtomicU64,
+    /// Somebody was told since the last look that too little is known.
+    was_stale: AtomicBool,
+    /// Who is told what became of a revocation here.
+    peers: Arc<dyn Peers>,
 }
 
 impl FollowedRevocations {
@@ -74,43 +78,71 @@ impl FollowedRevocations {
             bound,
             started: Instant::now(),
             known_as_of: AtomicU64::new(0),
+            was_stale: AtomicBool::new(false),
+            peers: Arc::new(NoPeers),
         }
     }
 
+    /// Says to these what became of each revocation that it hears of.
+    #[must_use]
+    pub fn telling(self, peers: Arc<dyn Peers>) -> Self {
+        Self { peers, ..self }
+    }
+
     /// Follows until told to stop, and ends the live sessions that what it
-    /// hears of reaches.
+    /// hears of reaches; others are told how many.
     pub async fn follow(
         self: Arc<Self>,
         live: Arc<LiveSessions>,
         told: Arc<dyn FreshnessObserver>,
         stop: impl Future<Output = ()>,
     ) {
-        tokio::pin!(stop);
+        tokio::select! {
+            () = stop => {}
+            () = self.reads(&live, &*told) => {}
+            () = self.tells(&*told) => {}
+        }
+    }
+
+    /// Reads the truth when someone speaks of a change, and now and then.
+    async fn reads(&self, live: &LiveSessions, told: &dyn FreshnessObserver) {
         let mut news = self.link.clone().map(RevocationNews::new);
-        let (mut due, mut was_fresh) = (Instant::now(), true);
+        let mut due = Instant::now();
         loop {
-            tokio::select! {
-                () = &mut stop => return,
-                () = sleep(about(LISTEN)) => {}
+            sleep(about(LISTEN)).await;
+            if !self.is_behind(news.as_mut()).await && Instant::now() < due {
+                continue;
             }
-            if self.is_behind(news.as_mut()).await || Instant::now() >= due {
-                let wait = match self.read(&live, &*told).await {
-                    Ok(()) => {
-                        told.read();
-                        RECONCILE
-                    }
-                    Err(error) => {
-                        told.failed(&error);
-                        AGAIN
-                    }
-                };
-                due = Instant::now() + about(wait);
-            }
+            let wait = match self.read(live, told).await {
+                Ok(()) => {
+                    told.read();
+                    self.reconcile()
+                }
+                Err(error) => {
+                    told.failed(&error);
+                    AGAIN
+                }
+            };
+            due = Instant::now() + about(wait);
+        }
+    }
+
+    /// Tells when too little is known and when enough is again, apart from
+    /// reading, which may hang. A moment at which somebody was refused is told
+    /// even when it is over.
+    async fn tells(&self, told: &dyn FreshnessObserver) {
+        let mut was_fresh = true;
+        loop {
+            sleep(LISTEN).await;
             let (age, fresh) = (self.age(), self.is_fresh());
             told.knows(age, fresh);
-            if fresh != was_fresh {
-                told.turned(fresh, age);
-                was_fresh = fresh;
+            if self.was_stale.swap(false, Ordering::SeqCst) && was_fresh {
+                told.turned(false, age);
+                was_fresh = false;
+            }
+            if fresh && !was_fresh {
+                told.turned(true, age);
+                was_fresh = true;
             }
         }
     }
@@ -135,11 +167,18 @@ impl FollowedRevocations {
         self.known_as_of.fetch_max(asked, Ordering::SeqCst);
         for revocation in &synced.added {
             let ended = live.revoke(&revocation.scope);
+            self.peers.reached(&revocation.id, ended).await;
             if ended > 0 {
                 told.ended(revocation, ended);
             }
         }
         Ok(())
+    }
+
+    /// When the truth is read next though nobody speaks: well within the bound,
+    /// or a replica that is well would know too little now and then.
+    fn reconcile(&self) -> Duration {
+        RECONCILE.min(self.bound / 3)
     }
 
     fn age(&self) -> Duration {
@@ -174,7 +213,11 @@ impl Revocations for FollowedRevocations {
     }
 
     fn is_fresh(&self) -> bool {
-        self.age() < self.bound
+        let fresh = self.age() < self.bound;
+        if !fresh {
+            self.was_stale.store(true, Ordering::SeqCst);
+        }
+        fresh
     }
 
     async fn add(&self, revocation: &Revocation) -> Result<Revocation, StoreError> {
@@ -204,7 +247,7 @@ impl Revocations for FollowedRevocations {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, atomic::AtomicBool};
+    use std::sync::Mutex;
 
     use hallpass_core::{ids::Subject, ports::Synced, revocation::Scope};
     use hallpass_store_memory::MemoryRevocations;
@@ -216,6 +259,7 @@ mod tests {
     struct Truth {
         elsewhere: Mutex<Vec<Revocation>>,
         away: AtomicBool,
+        hangs: AtomicBool,
         memory: Arc<MemoryRevocations>,
     }
 
@@ -226,6 +270,9 @@ mod tests {
         }
 
         async fn sync(&self) -> Result<Synced, StoreError> {
+            while self.hangs.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             if self.away.load(Ordering::SeqCst) {
                 return Err(StoreError("away".to_owned()));
             }
@@ -293,6 +340,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_is_well_is_gone_by_all_the_time_however_small_the_bound() {
+        let world = world(Duration::from_secs(1));
+        for _ in 0..1000 {
+            sleep(Duration::from_millis(17)).await;
+            assert!(world.ours.is_fresh());
+        }
+        assert!(world.turns.0.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_hears_nothing_for_too_long_is_not_gone_by_and_recovers() {
         let bound = Duration::from_secs(10);
         let world = world(bound);
@@ -309,6 +366,33 @@ mod tests {
         assert!(!world.ours.is_fresh());
         world.truth.away.store(false, Ordering::SeqCst);
         sleep(RECONCILE).await;
+        assert!(world.ours.is_fresh());
+        assert_eq!(*world.turns.0.lock().unwrap(), [false, true]);
+    }
+
+    /// The read goes on in the end, within its bound: nothing failed, and all
+    /// the same somebody was refused.
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_hangs_is_told_of_while_it_hangs() {
+        let bound = Duration::from_secs(2);
+        let world = world(bound);
+        world.truth.hangs.store(true, Ordering::SeqCst);
+        sleep(bound + LISTEN * 2).await;
+        assert_eq!(*world.turns.0.lock().unwrap(), [false]);
+        world.truth.hangs.store(false, Ordering::SeqCst);
+        sleep(LISTEN * 2).await;
+        assert_eq!(*world.turns.0.lock().unwrap(), [false, true]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_moment_of_knowing_too_little_is_told_even_when_it_is_over() {
+        let world = world(Duration::from_secs(2));
+        world.truth.hangs.store(true, Ordering::SeqCst);
+        while world.ours.is_fresh() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        world.truth.hangs.store(false, Ordering::SeqCst);
+        sleep(LISTEN * 2).await;
         assert!(world.ours.is_fresh());
         assert_eq!(*world.turns.0.lock().unwrap(), [false, true]);
     }

@@ -30,6 +30,7 @@ mod names;
 mod passes;
 mod peers;
 mod quotas;
+mod reached;
 mod reply;
 mod script;
 mod share;

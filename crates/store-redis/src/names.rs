@@ -27,6 +27,11 @@ impl Tag {
         Self(format!("r:{}", plain(id)))
     }
 
+    /// A revocation.
+    pub(crate) fn revocation(id: &str) -> Self {
+        Self(format!("v:{}", plain(id)))
+    }
+
     /// What all replicas read.
     pub(crate) fn feed() -> Self {
         Self("feed".to_owned())

@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use hallpass_core::{
-    ids::{GrantId, LiveId},
-    live::{LiveSessions, LiveView, LiveWatch, Obeyed, Order, Peers},
+    ids::{GrantId, LiveId, RevocationId},
+    live::{Elsewhere, LiveSessions, LiveView, LiveWatch, Obeyed, Order, Peers},
     ports::StoreError,
 };
 use tokio::{
@@ -23,6 +23,7 @@ use crate::{
     feed, jitter,
     link::Link,
     names::Tag,
+    reached,
     script::{Call, Script, script},
 };
 
@@ -288,6 +289,18 @@ impl Peers for RedisPeers {
         }
         let text = "the replica that carries the session did not answer".to_owned();
         Err(StoreError(text))
+    }
+
+    async fn reached(&self, revocation: &RevocationId, ended: u64) {
+        // Unsaid, whoever waits for it goes by its bound.
+        let _ = reached::say(&self.link, &self.replica.0, revocation, ended).await;
+    }
+
+    async fn elsewhere(&self, revocation: &RevocationId) -> Elsewhere {
+        match self.others().await {
+            Ok(others) => reached::heard(&self.link, &others, revocation).await,
+            Err(_) => Elsewhere::default(),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Each server has a port and a folder of its own, keeps nothing on disk, and
 //! ends with the value that stands for it.
 
+mod shared;
+
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
@@ -16,6 +18,8 @@ use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
+
+pub use shared::database;
 
 /// Longest wait for anything a healthy server does at once.
 const BOUND: Duration = Duration::from_secs(20);

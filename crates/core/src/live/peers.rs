@@ -7,7 +7,7 @@ use super::{EndReason, LiveFacts, LiveFilter, LiveSession};
 use crate::{
     Timestamp,
     grant::Grant,
-    ids::{LiveId, RoleName},
+    ids::{LiveId, RevocationId, RoleName},
     ports::StoreError,
     usage::Usage,
 };
@@ -109,6 +109,16 @@ pub enum Obeyed {
     Gone,
 }
 
+/// What other replicas did about a revocation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Live sessions they ended.
+    pub ended: u64,
+    /// Replicas that did not say in time that it is in force there; none where
+    /// they can't be asked.
+    pub silent: Option<u64>,
+}
+
 /// The other replicas, as far as live sessions go.
 #[async_trait]
 pub trait Peers: Send + Sync {
@@ -119,6 +129,12 @@ pub trait Peers: Send + Sync {
     /// Has something done to a session another carries; returns once it is, or
     /// with an error when nothing is heard of it in time.
     async fn order(&self, session: &LiveView, order: Order) -> Result<Obeyed, StoreError>;
+    /// Says to others that a revocation is in force here, and how many live
+    /// sessions it ended. Unheard, they find it out by themselves.
+    async fn reached(&self, revocation: &RevocationId, ended: u64);
+    /// Waits until every other replica has said so of a revocation, for a
+    /// second at most.
+    async fn elsewhere(&self, revocation: &RevocationId) -> Elsewhere;
 }
 
 /// No other replica: all sessions are here.
@@ -137,6 +153,15 @@ impl Peers for NoPeers {
 
     async fn order(&self, _: &LiveView, _: Order) -> Result<Obeyed, StoreError> {
         Ok(Obeyed::Gone)
+    }
+
+    async fn reached(&self, _: &RevocationId, _: u64) {}
+
+    async fn elsewhere(&self, _: &RevocationId) -> Elsewhere {
+        Elsewhere {
+            ended: 0,
+            silent: Some(0),
+        }
     }
 }
 

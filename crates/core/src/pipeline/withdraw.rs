@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::{broker::Broker, steps::AuditSlip};
 use crate::{
+    Timestamp,
     anomaly::{self, Anomaly},
     audit::{Action, AuditEvent, Outcome},
     code::Code,
     grant::{Grant, GrantEvent},
     ids::{RevocationId, Subject},
+    live::Elsewhere,
     ports::{StoreError, Withdrawn},
     quota::{Charge, Rate},
     refusal::Refusal,
@@ -19,6 +21,9 @@ use crate::{
 /// Reports of one caller a minute; a page sends a handful an hour.
 const REPORTS: Rate = Rate::per_minute(120);
 
+/// A replica that did not hear of a revocation for so long serves nobody.
+const KNOWN_AFTER_SECONDS: i64 = 300;
+
 /// A revocation in force, and what it did.
 #[derive(Debug, Clone)]
 pub struct Withdrawal {
@@ -28,8 +33,11 @@ pub struct Withdrawal {
     pub is_new: bool,
     /// What it did to grants.
     pub withdrawn: Withdrawn,
-    /// Live sessions it ended.
+    /// Live sessions it ended, those of replicas that said so among them.
     pub sessions_ended: u64,
+    /// Other replicas that have not said yet that it is in force there; none
+    /// where they can't be asked.
+    pub replicas_pending: Option<u64>,
 }
 
 impl AuditSlip<'_> {
@@ -214,6 +222,24 @@ impl Broker {
         Ok(done)
     }
 
+    /// What other replicas did about a revocation: what they say of one that is
+    /// young; an old one is in force wherever anyone is served.
+    async fn elsewhere(&self, of: &Revocation, is_new: bool, now: Timestamp) -> Elsewhere {
+        let age = now.duration_since(of.created_at).as_secs();
+        if !is_new && age > KNOWN_AFTER_SECONDS {
+            return Elsewhere {
+                ended: 0,
+                silent: Some(0),
+            };
+        }
+        let said = self.parts.sessions.peers.elsewhere(&of.id).await;
+        Elsewhere {
+            // Those of one that was in force before were told then.
+            ended: if is_new { said.ended } else { 0 },
+            ..said
+        }
+    }
+
     async fn withdraw(
         &self,
         scope: Scope,
@@ -236,11 +262,18 @@ impl Broker {
         let withdrawn = parts.grants.withdraw(&revocation.scope, now).await?;
         // Whoever came in between was entered before it was checked again.
         let sessions_ended = sessions_ended + parts.sessions.live.revoke(&revocation.scope);
+        let is_new = revocation.id == asked.id;
+        if is_new {
+            // For a replica that is asked for the same.
+            parts.sessions.peers.reached(&revocation.id, 0).await;
+        }
+        let elsewhere = self.elsewhere(&revocation, is_new, now).await;
         Ok(Withdrawal {
-            is_new: revocation.id == asked.id,
+            is_new,
             revocation,
             withdrawn,
-            sessions_ended,
+            sessions_ended: sessions_ended + elsewhere.ended,
+            replicas_pending: elsewhere.silent,
         })
     }
 }
@@ -251,6 +284,7 @@ fn facts_of(withdrawal: &Withdrawal) -> Vec<(&'static str, String)> {
         is_new,
         withdrawn,
         sessions_ended,
+        replicas_pending,
     } = withdrawal;
     let mut facts = scope_facts(revocation);
     facts.extend(revocation.reason.clone().map(|reason| ("reason", reason)));
@@ -258,6 +292,8 @@ fn facts_of(withdrawal: &Withdrawal) -> Vec<(&'static str, String)> {
     facts.push(("revoked", withdrawn.revoked.to_string()));
     facts.push(("ended", withdrawn.ended.to_string()));
     facts.push(("sessions_ended", sessions_ended.to_string()));
+    let pending = replicas_pending.map_or("unknown".to_owned(), |count| count.to_string());
+    facts.push(("replicas_pending", pending));
     facts.push(("unexpired_secrets", withdrawn.unexpired.to_string()));
     let until = withdrawn.unexpired_until;
     facts.extend(until.map(|until| ("unexpired_until", until.to_string())));

@@ -95,7 +95,8 @@ impl Shared {
         };
         let bound = Duration::from_secs(config.store.revocations_stale_seconds);
         let (truth, link) = (fleet.feed.clone(), self.link.clone());
-        let followed = Arc::new(FollowedRevocations::new(kept, truth, link, bound));
+        let followed = FollowedRevocations::new(kept, truth, link, bound);
+        let followed = Arc::new(followed.telling(self.peers.clone()));
         let (following, live, told) = (followed.clone(), self.live.clone(), told.clone());
         tasks.spawn(told::TASK, |stop| async move {
             following.follow(live, told, stop.cancelled()).await;

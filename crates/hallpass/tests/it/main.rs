@@ -64,3 +64,8 @@ pub(crate) const WRITER: &str = "grant-flusher";
 pub(crate) fn durable(_folder: &std::path::Path) -> Option<String> {
     None
 }
+
+/// Where servers of these tests count together: nowhere, each counts alone.
+pub(crate) fn shared(_folder: &std::path::Path) -> Option<String> {
+    None
+}

@@ -77,6 +77,8 @@ struct Plan {
     /// The limits of everyone with a token.
     limits: String,
     command_ms: u64,
+    /// A replica that knows less of revocations lets nobody through, in seconds.
+    stale: u64,
     /// When the breaker of their upstream opens, and for how long; as by
     /// default where it says nothing.
     breaker: &'static str,
@@ -131,15 +133,7 @@ impl Ground {
 impl Place {
     async fn start() -> Self {
         let ground = Ground::new(false).await;
-        let plan = Plan {
-            roads: vec![ground.road(); REPLICAS],
-            limits: format!("{{ per_day = {LIMIT} }}"),
-            // This machine may do other things, too.
-            command_ms: 3000,
-            breaker: "",
-            fronted: false,
-        };
-        Self::by(&plan, ground).await
+        Self::by(&Plan::straight(&ground), ground).await
     }
 
     async fn by(plan: &Plan, ground: Ground) -> Self {
@@ -267,13 +261,26 @@ impl Place {
 }
 
 impl Plan {
+    /// Everything at once, and nothing between.
+    fn straight(ground: &Ground) -> Self {
+        Self {
+            roads: vec![ground.road(); REPLICAS],
+            limits: format!("{{ per_day = {LIMIT} }}"),
+            // This machine may do other things, too.
+            command_ms: 3000,
+            stale: STALE,
+            breaker: "",
+            fronted: false,
+        }
+    }
+
     /// A folder for each replica. All know the same people, and take each
     /// other's passes and keys.
     fn sites(&self, standard_key: &str) -> Vec<Site> {
         let (install_key, jwt_secret) = (random_hex(16), random_hex(32));
         let mut sites = Vec::new();
         for (number, road) in self.roads.iter().enumerate() {
-            let mut site = Site::new(&road.upstream, standard_key, &more(self.command_ms));
+            let mut site = Site::new(&road.upstream, standard_key, &self.more());
             site.jwt_secret.clone_from(&jwt_secret);
             for (file, text) in [
                 ("jwt-secret", &jwt_secret),
@@ -298,12 +305,18 @@ impl Plan {
         }
         sites
     }
-}
 
-fn more(command_ms: u64) -> String {
-    format!(
-        "[store]\ndurable_file = \"postgres\"\nshared_file = \"redis\"\nreplicas = {REPLICAS}\nshared_timeout_ms = {command_ms}\nrevocations_stale_seconds = {STALE}\n{MORE}"
-    )
+    fn more(&self) -> String {
+        let (
+            Self {
+                command_ms, stale, ..
+            },
+            replicas,
+        ) = (self, self.roads.len());
+        format!(
+            "[store]\ndurable_file = \"postgres\"\nshared_file = \"redis\"\nreplicas = {replicas}\nshared_timeout_ms = {command_ms}\nrevocations_stale_seconds = {stale}\n{MORE}"
+        )
+    }
 }
 
 /// A client's end of a relayed session.

@@ -1,5 +1,5 @@
-//! The real binary on a real PostgreSQL: what holds for one server on a file
-//! holds for it, and for several at once.
+//! The real binary on a real PostgreSQL and a real Redis: what holds for one
+//! server on a file and its own memory holds for it, and for several at once.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
     reason = "a failure here fails the test"
 )]
 
+mod arrangement;
 mod command_line;
 mod copied;
 mod crash;
@@ -51,7 +52,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use hallpass_testkit::postgres::{TestDatabase, database};
+use hallpass_testkit::{
+    postgres::{TestDatabase, database},
+    redis,
+};
 
 /// The task that writes what lasts.
 pub(crate) const WRITER: &str = "usage";
@@ -65,4 +69,14 @@ pub(crate) fn durable(folder: &Path) -> Option<String> {
     let mut databases = DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
     let kept = databases.entry(folder.to_owned()).or_insert_with(database);
     Some(kept.url())
+}
+
+/// What servers of these tests count together, by their folder, too.
+static COUNTS: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+
+/// Where servers of these tests count: in a Redis, apart for each folder.
+pub(crate) fn shared(folder: &Path) -> Option<String> {
+    let mut counts = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let counted = counts.entry(folder.to_owned());
+    Some(counted.or_insert_with(redis::database).clone())
 }

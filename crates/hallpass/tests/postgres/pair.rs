@@ -8,6 +8,7 @@ use crate::support::{Answer, Serve, Site, client, post, random_hex, send};
 /// What the replicas of a pair share.
 pub(crate) struct Shared {
     pub(crate) database: TestDatabase,
+    redis: String,
     upstream: String,
     standard_key: String,
     jwt_secret: String,
@@ -24,6 +25,7 @@ impl Shared {
     pub(crate) fn new(upstream: &str, standard_key: &str) -> Self {
         Self {
             database: database(),
+            redis: hallpass_testkit::redis::database(),
             upstream: upstream.to_owned(),
             standard_key: standard_key.to_owned(),
             jwt_secret: random_hex(32),
@@ -33,8 +35,11 @@ impl Shared {
 
     /// A configuration of a replica of this name.
     pub(crate) fn site(&self, name: &str) -> Site {
-        let store = "[store]\ndurable_file = \"durable\"\n";
-        let mut site = Site::new(&self.upstream, &self.standard_key, store);
+        let redis = &self.redis;
+        let store = format!(
+            "[store]\ndurable_file = \"durable\"\nshared = \"{redis}\"\nreplicas = 2\nshared_timeout_ms = 3000\n"
+        );
+        let mut site = Site::new(&self.upstream, &self.standard_key, &store);
         std::fs::write(site.path("durable"), self.database.url()).unwrap();
         std::fs::write(site.path("jwt-secret"), &self.jwt_secret).unwrap();
         std::fs::write(site.path("install-key"), &self.install_key).unwrap();
@@ -93,10 +98,12 @@ impl Node {
     }
 }
 
-/// A command on a replica's configuration, whose database its file names.
+/// A command on a replica's configuration, whose stores its file names.
 pub(crate) fn command(site: &Site, arguments: &[&str]) -> std::process::Command {
     let mut command = site.command(arguments);
     command.env_remove("HALLPASS_STORE_DURABLE");
+    command.env_remove("HALLPASS_STORE_SHARED");
+    command.env_remove("HALLPASS_STORE_SHARED_TIMEOUT_MS");
     command
 }
 

@@ -8,10 +8,11 @@ use std::{
     time::Duration,
 };
 
+use hallpass_testkit::chaos::ChaosProxy;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::{LIMIT, Place, REPLICAS, STALE, until};
+use super::{Database, Ground, LIMIT, Place, Plan, REPLICAS, Road, until};
 use crate::support::{client, post, send, sim, try_send};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,20 +105,104 @@ async fn a_revocation_at_one_stops_and_closes_at_all_within_its_bound() {
     let mut socket = place.connect(1, &pass).await;
     assert_eq!(socket.next().await.as_deref(), Ok("session.created"));
 
-    place.revoke(0, "subject", "user-1").await;
+    let answer = place.revoke(0, "subject", "user-1").await;
+    assert_eq!(answer["replicas_pending"], 0, "{answer}");
     for replica in 0..REPLICAS {
-        let took = until("it is refused", async || {
-            place.mint(replica, &bearer, &json!({})).await.code() == "access_revoked"
-        })
-        .await;
-        assert!(
-            took < Duration::from_secs(STALE),
-            "replica {replica}: {took:?}"
-        );
+        let refused = place.mint(replica, &bearer, &json!({})).await;
+        assert_eq!(refused.code(), "access_revoked", "the answer was for all");
     }
-    place.revoke(2, "grant", pass["id"].as_str().unwrap()).await;
-    let closed = tokio::time::timeout(Duration::from_secs(STALE), socket.closed()).await;
-    assert_eq!(closed.expect("within its bound"), Some(1008));
+    let grant = pass["id"].as_str().unwrap();
+    let effect = place.revoke(2, "grant", grant).await;
+    assert_eq!(
+        (&effect["sessions_ended"], &effect["replicas_pending"]),
+        (&json!(1), &json!(0)),
+        "it was carried by another"
+    );
+    assert_eq!(socket.closed().await, Some(1008));
+    let again = json!({ "kind": "grant", "target": grant });
+    let again = place.admin_post(1, "/api/admin/revocations", &again).await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    let effect = again.json();
+    assert_eq!(
+        (&effect["sessions_ended"], &effect["replicas_pending"]),
+        (&json!(0), &json!(0))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_does_not_speak_is_told_of_and_one_without_redis_knows_of_none() {
+    let mut place = Place::start().await;
+    place.kill(2);
+    let effect = place.revoke(0, "subject", "user-1").await;
+    assert_eq!(effect["replicas_pending"], 1, "{effect}");
+    place.ground.redis.kill();
+    let effect = place.revoke(0, "subject", "user-2").await;
+    assert_eq!(effect["replicas_pending"], json!(null), "{effect}");
+    let told = place.sites[0].trail().records();
+    let told = told.iter().filter(|it| it.action() == "revocation.add");
+    let told: Vec<&str> = told.map(|it| it.fact("replicas_pending")).collect();
+    assert_eq!(told, ["1", "unknown"]);
+}
+
+/// One replica hears nothing of PostgreSQL; the others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_knows_too_little_stands_aside_and_comes_back() {
+    let ground = Ground::new(false).await;
+    let Database::Shared(database) = &ground.database else {
+        panic!("it was not asked for one of its own")
+    };
+    let way = ChaosProxy::start(database.address()).await;
+    let cut = Road {
+        postgres: database.url_at(way.address().port()),
+        ..ground.road()
+    };
+    let plan = Plan {
+        roads: vec![ground.road(), cut],
+        stale: 3,
+        ..Plan::straight(&ground)
+    };
+    let place = Place::by(&plan, ground).await;
+    let is_ready = async |replica: usize| {
+        let answer = send(client().get(place.at(replica).url("/readyz"))).await;
+        (answer.status, answer.text)
+    };
+    assert_eq!(is_ready(1).await.0, 200);
+    let bearer = place.sites[0].token("user-1", 600);
+
+    way.stall(true);
+    until("it says that it is not ready", async || {
+        is_ready(1).await.0 == 503
+    })
+    .await;
+    assert!(is_ready(1).await.1.contains("revocations not known"));
+    let refused = place.mint(1, &bearer, &json!({})).await;
+    assert_eq!(
+        (refused.status, &*refused.code()),
+        (503, "revocations_stale")
+    );
+    assert!(!refused.header("retry-after").is_empty());
+    until("the other goes on", async || {
+        place.mint(0, &bearer, &json!({})).await.status == 201
+    })
+    .await;
+
+    way.stall(false);
+    until("it is back", async || is_ready(1).await.0 == 200).await;
+    until("and mints", async || {
+        place.mint(1, &bearer, &json!({})).await.status == 201
+    })
+    .await;
+    let trail = place.sites[1].trail();
+    until("both are recorded", async || {
+        let all = trail.all();
+        let told = all
+            .iter()
+            .filter(|it| it.fact("alarm") == "revocations_stale");
+        told.map(|it| it.fact("state").to_owned())
+            .collect::<Vec<_>>()
+            .starts_with(&["raised".to_owned(), "ended".to_owned()])
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

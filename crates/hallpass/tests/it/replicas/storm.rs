@@ -120,6 +120,7 @@ impl Storm {
             roads: ways.roads(database),
             limits: format!("{{ per_minute = {PER_MINUTE} }}"),
             command_ms: 300,
+            stale: STALE,
             // Else nothing is minted for half a minute after OpenAI was away.
             breaker: "breaker = { open_ms = 300, max_open_ms = 1000 }",
             fronted: true,

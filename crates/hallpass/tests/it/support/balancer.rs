@@ -37,6 +37,8 @@ http {{
     upstream hallpass {{
         {servers}
         keepalive 16;
+        # Less than a replica drains: none is used that is about to be closed.
+        keepalive_timeout 500ms;
     }}
     map $http_upgrade $wanted {{
         default upgrade;

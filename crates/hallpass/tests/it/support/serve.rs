@@ -50,6 +50,11 @@ impl Site {
         if let Some(address) = crate::durable(self.dir.path()) {
             command.env("HALLPASS_STORE_DURABLE", address);
         }
+        if let Some(address) = crate::shared(self.dir.path()) {
+            command.env("HALLPASS_STORE_SHARED", address);
+            // As in the replicas' tests: this machine may do other things, too.
+            command.env("HALLPASS_STORE_SHARED_TIMEOUT_MS", "3000");
+        }
         command
     }
 
