@@ -51,8 +51,40 @@ pub(crate) struct Sample {
     pub(crate) memory_mb: f64,
 }
 
+/// Whose processor time is counted.
+pub(crate) struct Watched<'a> {
+    /// The servers that are asked; their times are added up.
+    pub(crate) servers: Vec<&'a Server>,
+    /// What they use in turn; each by itself.
+    pub(crate) beside: Vec<&'a Server>,
+}
+
+impl Watched<'_> {
+    fn usage(&self) -> Result<Used> {
+        let mut servers = Usage::default();
+        for server in &self.servers {
+            let usage = server.usage()?;
+            servers.cpu += usage.cpu;
+            servers.peak_memory_bytes += usage.peak_memory_bytes;
+        }
+        let beside = self.beside.iter().map(|server| Ok(server.usage()?.cpu));
+        Ok(Used {
+            servers,
+            load: Usage::of_self()?.cpu,
+            beside: beside.collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// What everyone used by a moment.
+struct Used {
+    servers: Usage,
+    load: Duration,
+    beside: Vec<Duration>,
+}
+
 struct Loop {
-    target: Arc<Target>,
+    targets: Vec<Arc<Target>>,
     ledger: Arc<Ledger>,
     recording: AtomicBool,
     stopping: AtomicBool,
@@ -67,8 +99,26 @@ pub(crate) async fn drive(
     timing: Timing,
     server: &Server,
 ) -> Result<Sample> {
+    let watched = Watched {
+        servers: vec![server],
+        beside: Vec::new(),
+    };
+    let targets = std::slice::from_ref(target);
+    let driven = drive_all(targets, ledger, connections, timing, &watched).await?;
+    Ok(driven.0)
+}
+
+/// The same over several servers, connection by connection in turn; also the
+/// processor time in milliseconds that each mint cost those beside them.
+pub(crate) async fn drive_all(
+    targets: &[Arc<Target>],
+    ledger: &Arc<Ledger>,
+    connections: usize,
+    timing: Timing,
+    watched: &Watched<'_>,
+) -> Result<(Sample, Vec<f64>)> {
     let shared = Arc::new(Loop {
-        target: Arc::clone(target),
+        targets: targets.to_vec(),
         ledger: Arc::clone(ledger),
         recording: AtomicBool::new(false),
         stopping: AtomicBool::new(false),
@@ -79,7 +129,7 @@ pub(crate) async fn drive(
         let shared = Arc::clone(&shared);
         tasks.spawn(async move { shared.repeat(number, connections).await });
     }
-    let sample = shared.measure(timing, server, &mut tasks).await?;
+    let sample = shared.measure(timing, watched, &mut tasks).await?;
     shared.stopping.store(true, Ordering::Relaxed);
     join(tasks).await?;
     Ok(sample)
@@ -96,24 +146,26 @@ impl Loop {
     async fn measure(
         &self,
         timing: Timing,
-        server: &Server,
+        watched: &Watched<'_>,
         tasks: &mut JoinSet<Result<()>>,
-    ) -> Result<Sample> {
+    ) -> Result<(Sample, Vec<f64>)> {
         watch(tasks, timing.warm_up).await?;
-        let before = (server.usage()?, Usage::of_self()?);
+        let before = watched.usage()?;
         let begun = Instant::now();
         self.recording.store(true, Ordering::Relaxed);
         watch(tasks, timing.window).await?;
         self.recording.store(false, Ordering::Relaxed);
         let elapsed = begun.elapsed();
-        let after = (server.usage()?, Usage::of_self()?);
-        sample(&self.latencies(), elapsed, before, after)
+        let after = watched.usage()?;
+        sample(&self.latencies(), elapsed, &before, &after)
     }
 
     /// One connection's life: user after user, until told to stop.
     async fn repeat(&self, number: usize, step: usize) -> Result<()> {
-        let requests = &self.target.requests;
-        let mut connection = Connection::open(self.target.address).await?;
+        let target = self.targets.get(number % self.targets.len().max(1));
+        let target = target.context("no server to ask")?;
+        let requests = &target.requests;
+        let mut connection = Connection::open(target.address).await?;
         let mut user = number;
         while !self.stopping.load(Ordering::Relaxed) {
             let request = requests.get(user % requests.len());
@@ -122,7 +174,7 @@ impl Loop {
             let closes = mint(&mut connection, request, &self.ledger).await?;
             self.record(begun.elapsed())?;
             if closes {
-                connection = Connection::open(self.target.address).await?;
+                connection = Connection::open(target.address).await?;
             }
             // An odd stride visits all users whatever the step.
             user += step | 1;
@@ -185,23 +237,27 @@ async fn join(mut tasks: JoinSet<Result<()>>) -> Result<()> {
 fn sample(
     latencies: &Histogram<u64>,
     elapsed: Duration,
-    before: (Usage, Usage),
-    after: (Usage, Usage),
-) -> Result<Sample> {
+    before: &Used,
+    after: &Used,
+) -> Result<(Sample, Vec<f64>)> {
     ensure!(!latencies.is_empty(), "no mint was answered in the window");
     let requests = latencies.len() as f64;
     let seconds = elapsed.as_secs_f64();
-    let server = after.0.cpu.saturating_sub(before.0.cpu).as_secs_f64();
-    let load = after.1.cpu.saturating_sub(before.1.cpu).as_secs_f64();
-    Ok(Sample {
+    let since = |after: Duration, before| after.saturating_sub(before).as_secs_f64();
+    let server = since(after.servers.cpu, before.servers.cpu);
+    let load = since(after.load, before.load);
+    let beside = after.beside.iter().zip(&before.beside);
+    let beside = beside.map(|(after, before)| since(*after, *before) * 1e3 / requests);
+    let sample = Sample {
         requests_per_second: requests / seconds,
         p50_ms: latencies.value_at_quantile(0.5) as f64 / 1e3,
         p99_ms: latencies.value_at_quantile(0.99) as f64 / 1e3,
         cpu_ms: server * 1e3 / requests,
         server_busy: server * 100.0 / seconds,
         load_busy: load * 100.0 / seconds,
-        memory_mb: after.0.peak_memory_bytes as f64 / 1e6,
-    })
+        memory_mb: after.servers.peak_memory_bytes as f64 / 1e6,
+    };
+    Ok((sample, beside.collect()))
 }
 
 #[cfg(test)]

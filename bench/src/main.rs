@@ -22,6 +22,7 @@ mod peers;
 mod process;
 mod progress;
 mod relay;
+mod replicas;
 mod report;
 mod soak;
 mod upstream;
@@ -47,6 +48,8 @@ enum Command {
     Mint(mint::Args),
     /// Relay WebSocket sessions, relay after relay
     Relay(relay::Args),
+    /// Replicas that agree, against one by itself; and a revocation's reach
+    Replicas(replicas::Args),
     /// Ask for more than there is capacity for
     Overload(overload::Args),
     /// Mint for minutes with a fault every few seconds; nothing may be lost
@@ -78,6 +81,10 @@ fn perform(command: Command) -> Result<()> {
         Command::Relay(args) => {
             let local = tokio::task::LocalSet::new();
             runtime.block_on(local.run_until(relay::relay(&args)))
+        }
+        Command::Replicas(args) => {
+            let local = tokio::task::LocalSet::new();
+            runtime.block_on(local.run_until(replicas::replicas(&args)))
         }
         Command::Overload(args) => runtime.block_on(overload::overload(&args)),
         Command::Soak(args) => runtime.block_on(soak::soak(&args)),

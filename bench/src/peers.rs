@@ -148,17 +148,7 @@ impl Recipe {
     }
 
     fn request(&self, token: &str) -> Vec<u8> {
-        let Self {
-            path,
-            body,
-            address,
-            ..
-        } = self;
-        let length = body.len();
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-        )
-        .into_bytes()
+        request(self.path, self.address, token, self.body)
     }
 
     async fn ready(&self, server: &mut Server) -> Result<()> {
@@ -190,6 +180,15 @@ impl Recipe {
     }
 }
 
+/// A mint as a caller sends it.
+pub(crate) fn request(path: &str, address: SocketAddr, token: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 /// The end of a log, for an error message.
 fn last_lines(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
@@ -215,7 +214,7 @@ pub(crate) fn said(command: &mut Command) -> Result<String> {
 }
 
 /// A path as text, for a configuration file.
-fn text(path: &Path) -> Result<&str> {
+pub(crate) fn text(path: &Path) -> Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is no UTF-8", path.display()))
 }

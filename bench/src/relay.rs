@@ -6,8 +6,8 @@
 mod besides;
 mod peers;
 mod report;
-mod session;
-mod upstream;
+pub(crate) mod session;
+pub(crate) mod upstream;
 
 use std::{
     fs,

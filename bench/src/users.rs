@@ -44,6 +44,13 @@ pub(crate) fn tokens(secret: &str) -> Result<Vec<String>> {
         .collect()
 }
 
+/// A token of one more user.
+pub(crate) fn token(secret: &str, subject: &str) -> Result<String> {
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    let claims = claims(subject.to_owned(), ROLE, unix_seconds());
+    Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
+}
+
 /// A token of the operator's.
 pub(crate) fn operator(secret: &str) -> Result<String> {
     let key = EncodingKey::from_secret(secret.as_bytes());

@@ -15,7 +15,7 @@ use crate::{
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// Passed to the benchmark: `mint`, `relay` or `overload`, then its options;
+    /// Passed to the benchmark: `mint`, `relay`, `overload` or `replicas`, then its options;
     /// `--help` lists them. Or `trail`: the audit trail against the disk; or
     /// `registry`: what a grant costs the registry, and a mint beside a million
     /// of them; or `auth`: each kind of credential, and the whole step;

@@ -176,7 +176,7 @@ async fn open_tls(
     let mint = connect(running, connector).await?;
     let credential = session::mint(running, mint, token).await?;
     let mut stream = connect(running, connector).await?;
-    session::upgrade(running, &mut stream, "", &credential).await?;
+    session::upgrade(running.address, &mut stream, "", &credential).await?;
     Ok(stream)
 }
 

@@ -1,6 +1,7 @@
 //! Clients: connected through a relay, sending audio, timing what they get.
 use std::{
     cell::{Cell, RefCell},
+    net::SocketAddr,
     rc::Rc,
     sync::LazyLock,
     time::{Duration, Instant},
@@ -89,7 +90,7 @@ pub(super) fn frame(text: &str, key: Option<[u8; 4]>) -> Vec<u8> {
 }
 
 /// Reads one frame; its payload as it came.
-pub(super) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>> {
+pub(crate) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>> {
     let first = [reader.read_u8().await?, reader.read_u8().await?];
     let len = match first[1] & 0x7f {
         126 => u64::from(reader.read_u16().await?),
@@ -228,20 +229,19 @@ pub(super) async fn open(running: &Running, token: &str) -> Result<TcpStream> {
     };
     let mut stream = TcpStream::connect(running.address).await?;
     stream.set_nodelay(true)?;
-    upgrade(running, &mut stream, query, &credential).await?;
+    upgrade(running.address, &mut stream, query, &credential).await?;
     Ok(stream)
 }
 
 /// Makes a session of a connection, and waits for its first event.
-pub(super) async fn upgrade(
-    running: &Running,
+pub(crate) async fn upgrade(
+    address: SocketAddr,
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     query: &str,
     credential: &str,
 ) -> Result<()> {
     let request = format!(
-        "GET /v1/realtime{query} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {credential}\r\n\r\n",
-        running.address
+        "GET /v1/realtime{query} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {credential}\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).await?;
     let head = read_head(stream).await?;

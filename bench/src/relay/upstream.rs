@@ -15,8 +15,8 @@ use tokio::{
 use super::session::{self, read_frame};
 
 /// The listening end; its sessions run on this thread.
-pub(super) struct Upstream {
-    pub(super) address: SocketAddr,
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
     shared: Rc<Shared>,
     _task: JoinHandle<()>,
 }
@@ -28,7 +28,7 @@ struct Shared {
 }
 
 impl Upstream {
-    pub(super) async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let shared = Rc::new(Shared::default());
