@@ -1,12 +1,12 @@
 //! Live sessions of two replicas: seen, ended and renewed from the other.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hallpass_core::{
     Timestamp,
     grant::Grant,
-    ids::{LiveId, RoleName},
-    live::{EndReason, LiveFacts, LiveSession, LiveSessions, Obeyed, Order, Peers},
+    ids::{LiveId, RevocationId, RoleName},
+    live::{Elsewhere, EndReason, LiveFacts, LiveSession, LiveSessions, Obeyed, Order, Peers},
     usage::Budget,
 };
 use hallpass_store_redis::{Link, RedisPeers, Replica, RevocationNews};
@@ -197,12 +197,48 @@ async fn whoever_reads_hears_of_each_revision_and_misses_none() {
     assert_eq!(news.news().await.unwrap(), Some(6));
     assert_eq!(news.news().await.unwrap(), None);
     server.empty().await;
+    // Entries of one millisecond are numbered from the start by a server that
+    // forgot those before.
+    tokio::time::sleep(Duration::from_millis(2)).await;
     RevocationNews::tell(&here.link, 7).await.unwrap();
     assert_eq!(
         news.news().await.unwrap(),
         Some(7),
         "also when Redis forgot the rest"
     );
+    here.end().await;
+    there.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_revokes_hears_from_each_replica_or_counts_it_as_silent() {
+    let mut server = RedisServer::start().await;
+    let here = Node::start(&server.url(), 1).await;
+    let there = Node::start(&server.url(), 2).await;
+    until("they know each other", async || {
+        here.peers
+            .elsewhere(&RevocationId::from_random([9; 16]))
+            .await
+            .silent
+            == Some(1)
+    })
+    .await;
+    let id = RevocationId::from_random([1; 16]);
+    here.peers.reached(&id, 0).await;
+    let (heard, ()) = tokio::join!(here.peers.elsewhere(&id), there.peers.reached(&id, 2));
+    let all = Elsewhere {
+        ended: 2,
+        silent: Some(0),
+    };
+    assert_eq!(heard, all);
+    assert_eq!(
+        there.peers.elsewhere(&id).await,
+        all,
+        "told to whoever asks"
+    );
+    server.kill();
+    let unknown = here.peers.elsewhere(&id).await;
+    assert_eq!(unknown.silent, None, "nobody can be asked");
     here.end().await;
     there.end().await;
 }
