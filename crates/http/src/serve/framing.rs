@@ -21,6 +21,8 @@ pub(super) enum Violation {
     BadLength,
     BadEncoding,
     BadChunk,
+    NoHost,
+    RepeatedHost,
 }
 
 /// Where in a stream of requests the next byte belongs.
@@ -41,6 +43,17 @@ struct Head {
     started: bool,
     length: Option<u64>,
     chunked: bool,
+    host: Host,
+}
+
+/// What is known of a request's `Host`, without which HTTP/1.1 has no target.
+#[derive(Debug, Default)]
+enum Host {
+    /// HTTP/1.0 goes without.
+    #[default]
+    Optional,
+    Missing,
+    Given,
 }
 
 /// Follows the framing of one HTTP/1 connection, byte for byte.
@@ -141,6 +154,9 @@ impl Head {
     fn take_line(&mut self, line: &[u8]) -> Result<(), Violation> {
         // The request line is the parser's; only fields frame the body.
         if !mem::replace(&mut self.started, true) {
+            if line.ends_with(b" HTTP/1.1") {
+                self.host = Host::Missing;
+            }
             return Ok(());
         }
         if let Some(value) = field(line, b"content-length:") {
@@ -153,11 +169,18 @@ impl Head {
                 return Err(Violation::BadEncoding);
             }
             self.chunked = true;
+        } else if field(line, b"host:").is_some()
+            && matches!(mem::replace(&mut self.host, Host::Given), Host::Given)
+        {
+            return Err(Violation::RepeatedHost);
         }
         Ok(())
     }
 
     fn what_follows(&self) -> Result<Place, Violation> {
+        if matches!(self.host, Host::Missing) {
+            return Err(Violation::NoHost);
+        }
         match (self.length, self.chunked) {
             (Some(_), true) => Err(Violation::LengthAndEncoding),
             (None, true) => Ok(Place::ChunkSize),
@@ -224,12 +247,13 @@ mod tests {
     fn what_plain_clients_send_passes() {
         let fine = [
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.0\r\n\r\n",
             "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na\nbGET / HTTP/1.1\r\n\r\n",
-            "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\nb\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-            "POST / HTTP/1.1\r\ntransfer-encoding:Chunked \r\n\r\n0\r\nTrailer: x\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-            "GET / HTTP/1.1\r\nX-Content-Length: 1\r\nX-Content-Length: 2\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na\nbGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\nb\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding:Chunked \r\n\r\n0\r\nTrailer: x\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Content-Length: 1\r\nX-Content-Length: 2\r\n\r\n",
         ];
         for text in fine {
             assert_eq!(verdict(text), Ok(()), "{text:?}");
@@ -238,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_sound_bytes_end_where_the_bad_line_begins() {
-        let sound = "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab";
+        let sound = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab";
         let bytes = format!("{sound}GET / HTTP/1.1\nHost: a\r\n\r\n");
         let refused = Framing::new().read(bytes.as_bytes());
         assert_eq!(refused, Err((sound.len(), Violation::BareLineFeed)));
@@ -253,16 +277,26 @@ mod tests {
         };
         assert!(!after(b"\r\n"));
         assert!(after(b"G"));
-        assert!(after(b"ET / HTTP/1.1\r\n"));
+        assert!(after(b"ET / HTTP/1.1\r\nHost: a\r\n"));
         assert!(!after(b"\r\n"));
     }
 
     #[test]
     fn what_parsers_disagree_on_is_refused() {
         use Violation::*;
-        let head = "POST / HTTP/1.1\r\n";
-        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let head = "POST / HTTP/1.1\r\nHost: a\r\n";
+        let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         let corpus = [
+            ("GET / HTTP/1.1\r\n\r\n".to_owned(), NoHost),
+            ("GET / HTTP/1.1\r\nX-Host: a\r\n\r\n".to_owned(), NoHost),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n".to_owned(),
+                RepeatedHost,
+            ),
+            (
+                "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(),
+                RepeatedHost,
+            ),
             ("GET / HTTP/1.1\n\n".to_owned(), BareLineFeed),
             (format!("{head}Host: a\nX: y\r\n\r\n"), BareLineFeed),
             (
