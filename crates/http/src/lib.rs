@@ -20,6 +20,7 @@ mod headers;
 mod idempotency;
 mod limit_headers;
 mod observe;
+mod query;
 mod relay;
 mod replay;
 mod router;

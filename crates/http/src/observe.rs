@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::{
+    Extension,
     extract::{Request, State},
     middleware::Next,
     response::Response,
@@ -24,7 +25,9 @@ use crate::{
     app::App,
     credentials::Surface,
     cross_origin::Origins,
-    facts, front_guard, headers,
+    facts, front_guard,
+    handlers::fallback,
+    headers,
     serve::ConnectionFacts,
 };
 
@@ -141,6 +144,9 @@ async fn answered(
     request.extensions_mut().insert(looked_at.clone());
     let answered = async {
         match front_guard::admit(app, facts).await {
+            Ok(()) if !fallback::is_readable(&mut request).await => {
+                fallback::not_found(Extension(facts.clone()), request.uri().clone()).await
+            }
             Ok(()) => next.run(request).await,
             Err(refusal) => refused(shape, refusal, &facts.id, None),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     response::Response,
 };
 use hallpass_api::{
@@ -25,12 +25,28 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::admin::{Asked, answer, ask, known, store_refused};
-use crate::{answer::good, app::App};
+use crate::{
+    answer::good,
+    app::App,
+    query::{self, Known},
+};
 
 /// Alerts on a page that does not say how many.
 const DEFAULT_PAGE: usize = 50;
 /// Most alerts on a page.
 const MAX_PAGE: usize = 200;
+
+/// What may be asked.
+const PARAMETERS: Known = &[
+    ("state", "\"active\" or \"ended\""),
+    ("rule", "the name of a rule"),
+    ("severity", "\"info\", \"warning\" or \"critical\""),
+    ("fingerprint", "the cause of an alert"),
+    ("since", "a time such as 2026-11-22T21:00:00Z"),
+    ("until", "a time such as 2026-11-22T21:00:00Z"),
+    ("cursor", "\"next_cursor\" of the page before"),
+    ("limit", "a whole number from 1 to 200"),
+];
 
 /// Which alerts are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -59,27 +75,31 @@ pub(crate) struct AlertQuery {
 }
 
 impl AlertQuery {
-    fn filter(self) -> Option<AlertFilter> {
+    fn filter(self) -> Result<AlertFilter, Refusal> {
+        let wrong = |name: &str| query::wrong(PARAMETERS, name);
         let limit = self.limit.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            return Err(wrong("limit"));
+        }
         let active = match self.state.as_deref() {
             None => None,
             Some("active") => Some(true),
             Some("ended") => Some(false),
-            Some(_) => return None,
+            Some(_) => return Err(wrong("state")),
         };
-        let severity: Option<Severity> = self.severity.map(|it| it.parse()).transpose().ok()?;
-        Some(AlertFilter {
+        let severity = self.severity.map(|it| it.parse::<Severity>()).transpose();
+        let after = self
+            .cursor
+            .map(|it| read_cursor(&it).ok_or_else(|| wrong("cursor")));
+        Ok(AlertFilter {
             active,
             rule: self.rule,
-            severity,
+            severity: severity.map_err(|_| wrong("severity"))?,
             fingerprint: self.fingerprint.map(Fingerprint::kept),
             since: self.since,
             until: self.until,
-            after: match self.cursor {
-                Some(cursor) => Some(read_cursor(&cursor)?),
-                None => None,
-            },
-            limit: (1..=MAX_PAGE).contains(&limit).then_some(limit)?,
+            after: after.transpose()?,
+            limit,
         })
     }
 }
@@ -117,13 +137,10 @@ pub(crate) async fn list_alerts(
 }
 
 async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
-    let parameters = Query::<AlertQuery>::try_from_uri(asked.uri());
-    let Some(filter) = parameters.ok().and_then(|Query(read)| read.filter()) else {
-        let text = "A query parameter is unknown or not valid. There are: state (active, ended), rule, severity (info, warning, critical), fingerprint, since, until, cursor, limit (1 to 200).";
-        return Err(asked
-            .slip
-            .refuse(Refusal::new(Code::UnknownMember, text))
-            .await);
+    let query = query::read::<AlertQuery>(asked.uri(), PARAMETERS);
+    let filter = match query.and_then(AlertQuery::filter) {
+        Ok(filter) => filter,
+        Err(refusal) => return Err(asked.slip.refuse(refusal).await),
     };
     // One more than asked for tells whether there is a next page.
     let page = AlertFilter {

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use async_trait::async_trait;
 use axum::{
     Extension,
-    extract::{Query, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use hallpass_api::problem::Problem;
@@ -22,7 +22,11 @@ use super::{
     admin::{answer, ask},
     mint::Refused,
 };
-use crate::{answer::good, app::App};
+use crate::{
+    answer::good,
+    app::App,
+    query::{self, Known},
+};
 
 /// Records on a page that does not say how many.
 const DEFAULT_PAGE: usize = 100;
@@ -30,6 +34,23 @@ const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1000;
 /// What an outcome may be.
 const OUTCOMES: [&str; 5] = ["pending", "success", "refused", "failed", "abandoned"];
+
+/// What may be asked.
+const PARAMETERS: Known = &[
+    ("subject", "a caller's id"),
+    ("grant", "the id of a grant or a lineage"),
+    ("session_id", "the app's id of an interview"),
+    ("action", "an action such as \"grant.create\""),
+    (
+        "outcome",
+        "\"pending\", \"success\", \"refused\", \"failed\" or \"abandoned\"",
+    ),
+    ("address", "an address such as 192.0.2.7"),
+    ("since", "a time such as 2026-11-22T21:00:00Z"),
+    ("until", "a time such as 2026-11-22T21:00:00Z"),
+    ("cursor", "\"next_cursor\" of the page before"),
+    ("limit", "a whole number from 1 to 1000"),
+];
 
 /// Finds records of the audit trail.
 #[async_trait]
@@ -190,19 +211,8 @@ async fn find(app: &App, query: AuditQuery) -> Result<AuditPage, Refusal> {
 }
 
 fn read_query(uri: &http::Uri) -> Result<AuditQuery, Refusal> {
-    let Query(query) = Query::<AuditQuery>::try_from_uri(uri).map_err(|_| {
-        Refusal::new(
-            Code::UnknownMember,
-            "A query parameter is unknown or not valid. There are: subject, grant, session_id, action, outcome, address, since, until, cursor, limit.",
-        )
-    })?;
-    let wrong = |name: &str| {
-        Refusal::new(
-            Code::InvalidMember,
-            format!("The parameter \"{name}\" is not valid."),
-        )
-        .member(name)
-    };
+    let query: AuditQuery = query::read(uri, PARAMETERS)?;
+    let wrong = |name: &str| query::wrong(PARAMETERS, name);
     if !(1..=MAX_PAGE).contains(&query.limit.unwrap_or(DEFAULT_PAGE)) {
         return Err(wrong("limit"));
     }

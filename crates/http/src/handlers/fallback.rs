@@ -2,11 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, extract::State, response::Response};
+use axum::{
+    Extension, RequestExt,
+    extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
+    response::Response,
+};
 use hallpass_core::{audit::Action, code::Code, refusal::Refusal, request::RequestFacts};
 use http::Uri;
 
 use crate::{answer::refused, app::App, observe::shape_of};
+
+/// Whether the path's parameters are text; what has other bytes is no one's id.
+pub(crate) async fn is_readable(request: &mut Request) -> bool {
+    if !request.uri().path().contains('%') {
+        return true;
+    }
+    let read = request.extract_parts::<RawPathParams>().await;
+    !matches!(read, Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)))
+}
 
 /// A path that is no route: not recorded, since nothing could have been done.
 pub(crate) async fn not_found(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     response::Response,
 };
 use hallpass_api::{
@@ -27,11 +27,12 @@ use hallpass_core::{
 };
 use http::StatusCode;
 
-use self::query::GrantQuery;
+use self::query::{GrantQuery, PARAMETERS};
 use super::mint::{Refused, enter};
 use crate::{
     answer::{ErrorShape, Told, good, refused},
     app::App,
+    query::read,
 };
 
 /// List one's own grants
@@ -185,9 +186,8 @@ async fn list(
     let (parts, _) = request.into_parts();
     let slip = enter(app, facts, &parts.headers, &parts, Action::GrantRead).await?;
     let caller = slip.caller().subject.clone();
-    let filter = Query::<GrantQuery>::try_from_uri(&parts.uri)
-        .map_err(|_| query::unknown())
-        .and_then(|Query(query)| query.filter(reach.own(&caller), app.broker().clock().now()));
+    let filter = read::<GrantQuery>(&parts.uri, PARAMETERS)
+        .and_then(|query| query.filter(reach.own(&caller), app.broker().clock().now()));
     let done = list_known(app, slip, filter, reach).await;
     done.map(|response| Read {
         response,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     response::Response,
 };
 use hallpass_api::{
@@ -26,12 +26,23 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::admin::{Asked, answer, ask, known, store_refused};
-use crate::{answer::good, app::App};
+use crate::{
+    answer::good,
+    app::App,
+    query::{self, Known},
+};
 
 /// Interviews on a page that does not say how many.
 const DEFAULT_PAGE: usize = 50;
 /// Most interviews on a page.
 const MAX_PAGE: usize = 200;
+
+/// What may be asked.
+const PARAMETERS: Known = &[
+    ("subject", "a caller's id"),
+    ("cursor", "\"next_cursor\" of the page before"),
+    ("limit", "a whole number from 1 to 200"),
+];
 
 /// Which interviews are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -136,9 +147,7 @@ pub(crate) async fn list_interviews(
 }
 
 async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
-    let filter = Query::<InterviewQuery>::try_from_uri(asked.uri())
-        .map_err(|_| query_refused())
-        .and_then(|Query(query)| filter_of(query));
+    let filter = query::read(asked.uri(), PARAMETERS).and_then(filter_of);
     let filter = match filter {
         Ok(filter) => filter,
         Err(refusal) => return Err(asked.slip.refuse(refusal).await),
@@ -249,17 +258,14 @@ async fn end_known(app: &App, asked: Asked<'_>, id: &str) -> Result<Response, Re
     Ok(good(StatusCode::OK, &body))
 }
 
-fn filter_of(query: InterviewQuery) -> Result<InterviewFilter, Refusal> {
-    let wrong = |name: &str| {
-        let text = format!("The parameter \"{name}\" is not valid.");
-        Refusal::new(Code::InvalidMember, text).member(name)
-    };
-    let limit = query.limit.unwrap_or(DEFAULT_PAGE);
+fn filter_of(asked: InterviewQuery) -> Result<InterviewFilter, Refusal> {
+    let wrong = |name: &str| query::wrong(PARAMETERS, name);
+    let limit = asked.limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(wrong("limit"));
     }
-    let subject = query.subject.map(Subject::new).transpose();
-    let before = query
+    let subject = asked.subject.map(Subject::new).transpose();
+    let before = asked
         .cursor
         .map(|text| read_cursor(&text).ok_or_else(|| wrong("cursor")));
     Ok(InterviewFilter {
@@ -291,11 +297,6 @@ fn page_of(found: &[InterviewStanding], limit: usize, now: Timestamp) -> Intervi
             .collect(),
         next_cursor: last.map(cursor),
     }
-}
-
-fn query_refused() -> Refusal {
-    let text = "A query parameter is unknown or not valid. There are: subject, cursor and limit.";
-    Refusal::new(Code::UnknownMember, text)
 }
 
 fn not_found() -> Refusal {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     response::Response,
 };
 use hallpass_api::{
@@ -14,17 +14,24 @@ use hallpass_api::{
     problem::Problem,
 };
 use hallpass_core::{
-    audit::Action, code::Code, permission::Permission, refusal::Refusal, request::RequestFacts,
+    audit::Action, permission::Permission, refusal::Refusal, request::RequestFacts,
 };
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::admin::{Asked, answer, ask, known, store_refused};
-use crate::{answer::good, app::App};
+use crate::{
+    answer::good,
+    app::App,
+    query::{self, Known},
+};
 
 /// Most revocations one list gives.
 const MAX_LIST: usize = 1_000;
+
+/// What may be asked.
+const PARAMETERS: Known = &[("lifted", "\"true\" or \"false\"")];
 
 /// Which revocations are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -113,12 +120,9 @@ pub(crate) async fn list(
 }
 
 async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
-    let Ok(Query(query)) = Query::<RevocationQuery>::try_from_uri(asked.uri()) else {
-        let text = "A query parameter is unknown or not valid. There is: lifted (true or false).";
-        return Err(asked
-            .slip
-            .refuse(Refusal::new(Code::UnknownMember, text))
-            .await);
+    let query = match query::read::<RevocationQuery>(asked.uri(), PARAMETERS) {
+        Ok(query) => query,
+        Err(refusal) => return Err(asked.slip.refuse(refusal).await),
     };
     let listed = app
         .broker()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    extract::{Path, Query, Request, State},
+    extract::{Path, Request, State},
     response::Response,
 };
 use hallpass_api::{
@@ -14,7 +14,6 @@ use hallpass_api::{
 };
 use hallpass_core::{
     audit::Action,
-    code::Code,
     ids::{InvalidId, ProfileName, SessionId, Subject},
     live::LiveFilter,
     permission::Permission,
@@ -26,7 +25,18 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::admin::{Asked, answer, ask, known};
-use crate::{answer::good, app::App};
+use crate::{
+    answer::good,
+    app::App,
+    query::{self, Known},
+};
+
+/// What may be asked.
+const PARAMETERS: Known = &[
+    ("subject", "a caller's id"),
+    ("session_id", "a text of 1 to 256 bytes"),
+    ("profile", "the name of a profile"),
+];
 
 /// Which live sessions are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -42,11 +52,15 @@ pub(crate) struct SessionQuery {
 }
 
 impl SessionQuery {
-    fn filter(self) -> Result<LiveFilter, InvalidId> {
+    fn filter(self) -> Result<LiveFilter, Refusal> {
+        let wrong = |name| move |_: InvalidId| query::wrong(PARAMETERS, name);
+        let subject = self.subject.map(Subject::new).transpose();
+        let session_id = self.session_id.map(SessionId::new).transpose();
+        let profile = self.profile.map(ProfileName::new).transpose();
         Ok(LiveFilter {
-            subject: self.subject.map(Subject::new).transpose()?,
-            session_id: self.session_id.map(SessionId::new).transpose()?,
-            profile: self.profile.map(ProfileName::new).transpose()?,
+            subject: subject.map_err(wrong("subject"))?,
+            session_id: session_id.map_err(wrong("session_id"))?,
+            profile: profile.map_err(wrong("profile"))?,
         })
     }
 }
@@ -85,14 +99,10 @@ pub(crate) async fn list_sessions(
 }
 
 async fn list_known(app: &App, asked: Asked<'_>) -> Result<Response, Refusal> {
-    let query = Query::<SessionQuery>::try_from_uri(asked.uri());
-    let filter = query.ok().and_then(|Query(query)| query.filter().ok());
-    let Some(filter) = filter else {
-        let text = "A query parameter is unknown or not valid. There are: subject, session_id and profile.";
-        return Err(asked
-            .slip
-            .refuse(Refusal::new(Code::UnknownMember, text))
-            .await);
+    let query = query::read::<SessionQuery>(asked.uri(), PARAMETERS);
+    let filter = match query.and_then(SessionQuery::filter) {
+        Ok(filter) => filter,
+        Err(refusal) => return Err(asked.slip.refuse(refusal).await),
     };
     let sessions = match app.broker().live_sessions(&filter).await {
         Ok(sessions) => sessions,

@@ -50,5 +50,9 @@ async fn what_is_not_understood_is_refused() {
             .ask_admin(empty(get(&path).by("eve operator")))
             .await;
         assert_eq!(answer.status, status, "{query}");
+        if status == 400 {
+            let (name, _) = query.split_once('=').unwrap();
+            assert_eq!(answer.json()["member"], name);
+        }
     }
 }

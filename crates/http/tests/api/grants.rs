@@ -88,8 +88,11 @@ async fn a_wrong_parameter_is_named() {
             Some("cursor"),
         ),
         ("session_id=", "invalid_member", Some("session_id")),
-        ("limit=many", "unknown_member", None),
-        ("page=2", "unknown_member", None),
+        ("limit=many", "invalid_member", Some("limit")),
+        ("limit=-1", "invalid_member", Some("limit")),
+        ("limit=2&limit=2", "invalid_member", Some("limit")),
+        ("state=asleep", "invalid_member", Some("state")),
+        ("page=2", "unknown_member", Some("page")),
     ] {
         let path = format!("/api/client-secrets?{query}");
         let answer = service.ask(empty(get(&path).by("alice reader"))).await;
@@ -97,6 +100,25 @@ async fn a_wrong_parameter_is_named() {
         assert_eq!(answer.code(), code, "{query}");
         assert_eq!(answer.json()["member"].as_str(), member, "{query}");
     }
+}
+
+#[tokio::test]
+async fn an_id_that_is_no_text_is_nobodys() {
+    let (service, _) = issued().await;
+    let own = [
+        get("/api/client-secrets/gr_%ff"),
+        post("/api/client-secrets/%c3%28/revoke"),
+        post("/api/sessions/%80/renew"),
+    ];
+    for request in own {
+        let answer = service.ask(empty(request.by("alice reader"))).await;
+        assert_eq!(answer.status, 404);
+        assert_eq!(answer.code(), "not_found");
+    }
+    let request = get("/api/admin/interviews/%ff").by("eve operator");
+    let answer = service.ask_admin(empty(request)).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.code(), "not_found");
 }
 
 #[tokio::test]

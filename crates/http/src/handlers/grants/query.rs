@@ -2,7 +2,6 @@
 
 use hallpass_core::{
     Timestamp,
-    code::Code,
     ids::{GrantId, LineageId, ProfileName, SessionId, Subject},
     ports::GrantFilter,
     refusal::Refusal,
@@ -10,10 +9,29 @@ use hallpass_core::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::query::{self, Known};
+
 /// Grants on a page that does not say how many.
 const DEFAULT_PAGE: usize = 50;
 /// Most grants on a page.
 const MAX_PAGE: usize = 200;
+
+/// What may be asked.
+pub(super) const PARAMETERS: Known = &[
+    ("session_id", "a text of 1 to 256 bytes"),
+    ("profile", "the name of a profile"),
+    ("lineage", "the id of a lineage"),
+    (
+        "state",
+        "\"active\", \"connected\", \"expired\", \"revoked\" or \"ended\"",
+    ),
+    (
+        "subject",
+        "a caller's id, and left out by all but operators",
+    ),
+    ("cursor", "\"next_cursor\" of the page before"),
+    ("limit", "a whole number from 1 to 200"),
+];
 
 /// Which grants are asked for.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -44,13 +62,7 @@ impl GrantQuery {
         own: Option<&Subject>,
         now: Timestamp,
     ) -> Result<GrantFilter, Refusal> {
-        let wrong = |name: &str| {
-            Refusal::new(
-                Code::InvalidMember,
-                format!("The parameter \"{name}\" is not valid."),
-            )
-            .member(name)
-        };
+        let wrong = |name: &str| query::wrong(PARAMETERS, name);
         let limit = self.limit.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(wrong("limit"));
@@ -99,12 +111,4 @@ fn read_cursor(text: &str) -> Option<(Timestamp, GrantId)> {
     let (millis, id) = text.split_once('.')?;
     let time = Timestamp::from_millisecond(millis.parse().ok()?).ok()?;
     Some((time, GrantId::new(id).ok()?))
-}
-
-/// A parameter nobody knows, or one that is no text or number.
-pub(super) fn unknown() -> Refusal {
-    Refusal::new(
-        Code::UnknownMember,
-        "A query parameter is unknown or not valid. There are: session_id, profile, lineage, state, cursor, limit, and for operators subject.",
-    )
 }
