@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hallpass_core::{Timestamp, code::Code, refusal::Refusal};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::strict::{self, Flaw};
 
@@ -31,7 +31,7 @@ impl Members {
         let Value::Object(map) = value else {
             return Err(Refusal::new(
                 Code::InvalidJson,
-                "The body must be a JSON object, for example {\"profile\": \"interview\"}.",
+                "The body must be a JSON object: members in braces, or {} for none.",
             ));
         };
         Ok(Self::of(map, String::new()))
@@ -50,7 +50,7 @@ impl Members {
         self.map.remove(name).filter(|value| !value.is_null())
     }
 
-    fn wrong(&self, name: &str, wanted: &str) -> Refusal {
+    pub(crate) fn wrong(&self, name: &str, wanted: &str) -> Refusal {
         let member = format!("{}{name}", self.prefix);
         Refusal::new(
             Code::InvalidMember,
@@ -101,7 +101,20 @@ impl Members {
             Some(value) => value
                 .as_u64()
                 .map(Some)
-                .ok_or_else(|| self.wrong(name, "a whole number")),
+                .ok_or_else(|| self.wrong(name, "a whole number that is not negative")),
+        }
+    }
+
+    /// A number of any kind.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is there and no number.
+    pub fn number(&mut self, name: &'static str) -> Result<Option<Number>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Number(number)) => Ok(Some(number)),
+            Some(_) => Err(self.wrong(name, "a whole number")),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use hallpass_core::{code::Code, grant::Mode, ids::SessionId, policy::MintAsk, refusal::Refusal};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
 use crate::members::Members;
@@ -132,14 +132,42 @@ pub(crate) fn read_expiry(members: &mut Members) -> Result<Option<u64>, Refusal>
         let text = "\"expires_after.anchor\" must be \"created_at\".";
         return Err(Refusal::new(Code::InvalidMember, text).member("expires_after.anchor"));
     }
-    let seconds = expiry.whole("seconds")?;
+    let seconds = expiry.number("seconds")?;
     expiry.finish()?;
-    Ok(seconds)
+    seconds.as_ref().map(whole_seconds).transpose()
+}
+
+/// What is negative, broken or huge lies outside of what a profile may allow.
+fn whole_seconds(number: &Number) -> Result<u64, Refusal> {
+    number.as_u64().ok_or_else(|| {
+        let within = number.as_f64().filter(|it| (10.0..=7200.0).contains(it));
+        let code = match within {
+            Some(_) => Code::InvalidMember,
+            None => Code::ExpiryOutOfRange,
+        };
+        let text =
+            format!("\"expires_after.seconds\": {number} is no whole number from 10 to 7200.");
+        Refusal::new(code, text).member("expires_after.seconds")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_life_no_profile_could_allow_is_out_of_range() {
+        let code = |seconds: &str| {
+            let body = format!("{{\"expires_after\": {{\"seconds\": {seconds}}}}}");
+            read_mint(body.as_bytes()).unwrap_err().code
+        };
+        for seconds in ["-1", "1e30", "99999999999999999999", "0.5"] {
+            assert_eq!(code(seconds), Code::ExpiryOutOfRange, "{seconds}");
+        }
+        for seconds in ["60.5", "\"60\"", "true"] {
+            assert_eq!(code(seconds), Code::InvalidMember, "{seconds}");
+        }
+    }
 
     #[test]
     fn a_whole_request_is_read() {

@@ -1,7 +1,11 @@
 //! What a page reports of its session: in direct mode nobody else sees it.
 
 use hallpass_core::{
-    code::Code, grant::GrantEvent, refusal::Refusal, request::clean, usage::Usage,
+    code::Code,
+    grant::GrantEvent,
+    refusal::Refusal,
+    request::clean,
+    usage::{Tokens, Usage},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -45,6 +49,9 @@ const COUNTS: [(&str, &str); 8] = [
     ("output_text_tokens", "reported_output_text_tokens"),
     ("output_audio_tokens", "reported_output_audio_tokens"),
 ];
+
+/// Most tokens one report may tell of a kind.
+const MAX_COUNT: u64 = 1_000_000_000;
 
 /// Reads a page's report.
 ///
@@ -93,12 +100,25 @@ fn usage(members: &mut Members) -> Result<Report, Refusal> {
         unpriced: 1,
         ..Usage::default()
     };
+    let (mut input, mut output) = (0, 0);
     for (name, fact) in COUNTS {
-        let count = counts.whole(name)?;
-        facts.extend(count.map(|count| (fact, count.to_string())));
-        count_in(&mut used, name, count.unwrap_or(0));
+        let Some(count) = count(&mut counts, name)? else {
+            continue;
+        };
+        facts.push((fact, count.to_string()));
+        match name {
+            "input_tokens" => input = count,
+            "output_tokens" => output = count,
+            _ => count_in(&mut used.tokens, name, count),
+        }
     }
+    input_details(&mut counts, &mut used.tokens)?;
+    output_details(&mut counts, &mut used.tokens)?;
     counts.finish()?;
+    // What a sum holds beyond its parts is of no kind the page told: text.
+    let tokens = &mut used.tokens;
+    tokens.input_text += input.saturating_sub(tokens.input());
+    tokens.output_text += output.saturating_sub(tokens.output());
     Ok(Report {
         event: None,
         usage: Some(used),
@@ -106,9 +126,17 @@ fn usage(members: &mut Members) -> Result<Report, Refusal> {
     })
 }
 
-/// Adds a count to what it is of; sums that are told in parts too are not kept.
-fn count_in(used: &mut Usage, name: &str, count: u64) {
-    let tokens = &mut used.tokens;
+/// A count no session could exceed: sums of many stay within the stores'.
+fn count(members: &mut Members, name: &'static str) -> Result<Option<u64>, Refusal> {
+    let count = members.whole(name)?;
+    if count.is_some_and(|count| count > MAX_COUNT) {
+        return Err(members.wrong(name, "at most 1000000000 tokens"));
+    }
+    Ok(count)
+}
+
+/// Adds a part of a sum to what it is of.
+fn count_in(tokens: &mut Tokens, name: &str, count: u64) {
     match name {
         "cached_tokens" => tokens.cached_text = count,
         "input_text_tokens" => tokens.input_text = count,
@@ -117,6 +145,41 @@ fn count_in(used: &mut Usage, name: &str, count: u64) {
         "output_audio_tokens" => tokens.output_audio = count,
         _ => {}
     }
+}
+
+/// Reads `input_token_details` as OpenAI's `response.done` has it.
+fn input_details(usage: &mut Members, tokens: &mut Tokens) -> Result<(), Refusal> {
+    let Some(mut parts) = usage.object("input_token_details")? else {
+        return Ok(());
+    };
+    set(&mut parts, "text_tokens", &mut tokens.input_text)?;
+    set(&mut parts, "audio_tokens", &mut tokens.input_audio)?;
+    set(&mut parts, "image_tokens", &mut tokens.input_image)?;
+    set(&mut parts, "cached_tokens", &mut tokens.cached_text)?;
+    if let Some(mut cached) = parts.object("cached_tokens_details")? {
+        set(&mut cached, "text_tokens", &mut tokens.cached_text)?;
+        set(&mut cached, "audio_tokens", &mut tokens.cached_audio)?;
+        set(&mut cached, "image_tokens", &mut tokens.cached_image)?;
+        cached.finish()?;
+    }
+    parts.finish()
+}
+
+/// Reads `output_token_details` as OpenAI's `response.done` has it.
+fn output_details(usage: &mut Members, tokens: &mut Tokens) -> Result<(), Refusal> {
+    let Some(mut parts) = usage.object("output_token_details")? else {
+        return Ok(());
+    };
+    set(&mut parts, "text_tokens", &mut tokens.output_text)?;
+    set(&mut parts, "audio_tokens", &mut tokens.output_audio)?;
+    parts.finish()
+}
+
+fn set(members: &mut Members, name: &'static str, tokens: &mut u64) -> Result<(), Refusal> {
+    if let Some(count) = count(members, name)? {
+        *tokens = count;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -138,6 +201,14 @@ mod tests {
                 "usage.total_tokens",
             ),
             (
+                r#"{"type": "usage", "usage": {"input_audio_tokens": 1000000001}}"#,
+                "usage.input_audio_tokens",
+            ),
+            (
+                r#"{"type": "usage", "usage": {"output_token_details": {"audio_tokens": 18446744073709551615}}}"#,
+                "usage.output_token_details.audio_tokens",
+            ),
+            (
                 r#"{"type": "usage", "usage": {"dollars": 1}}"#,
                 "usage.dollars",
             ),
@@ -146,5 +217,36 @@ mod tests {
             let refusal = read_report(body.as_bytes()).unwrap_err();
             assert_eq!(refusal.member.as_deref(), Some(member), "{body}");
         }
+    }
+
+    fn tokens(usage: &str) -> Tokens {
+        let body = format!("{{\"type\": \"usage\", \"usage\": {usage}}}");
+        read_report(body.as_bytes()).unwrap().usage.unwrap().tokens
+    }
+
+    #[test]
+    fn openais_own_usage_is_read_as_it_is() {
+        let usage = r#"{"total_tokens": 253, "input_tokens": 132, "output_tokens": 121,
+            "input_token_details": {"text_tokens": 119, "audio_tokens": 13, "image_tokens": 0,
+                "cached_tokens": 64, "cached_tokens_details": {"text_tokens": 60, "audio_tokens": 4}},
+            "output_token_details": {"text_tokens": 30, "audio_tokens": 91}}"#;
+        let expected = Tokens {
+            input_text: 119,
+            input_audio: 13,
+            cached_text: 60,
+            cached_audio: 4,
+            output_text: 30,
+            output_audio: 91,
+            ..Tokens::default()
+        };
+        assert_eq!(tokens(usage), expected);
+    }
+
+    #[test]
+    fn a_sum_without_parts_is_not_lost() {
+        let sums = tokens(r#"{"total_tokens": 253, "input_tokens": 132, "output_tokens": 121}"#);
+        assert_eq!((sums.input(), sums.output()), (132, 121));
+        let parts = tokens(r#"{"input_tokens": 20, "input_audio_tokens": 15}"#);
+        assert_eq!((parts.input_text, parts.input_audio), (5, 15));
     }
 }
