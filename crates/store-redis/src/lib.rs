@@ -27,6 +27,7 @@ mod jitter;
 mod leases;
 mod link;
 mod names;
+mod options;
 mod passes;
 mod peers;
 mod quotas;

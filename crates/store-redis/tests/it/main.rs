@@ -18,3 +18,7 @@ mod peers;
 mod quotas;
 mod sentinel;
 mod support;
+mod tls;
+mod valkey;
+
+use support::with_server;

@@ -96,7 +96,10 @@ fn session(number: u8, lease_seconds: Option<u32>) -> LiveSession {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_is_seen_ended_and_renewed_from_another_replica() {
-    let server = RedisServer::start().await;
+    seen_ended_and_renewed(RedisServer::start().await).await;
+}
+
+pub(crate) async fn seen_ended_and_renewed(server: RedisServer) {
     let (here, there) = (
         Node::start(&server.url(), 1).await,
         Node::start(&server.url(), 2).await,
@@ -212,7 +215,10 @@ async fn whoever_reads_hears_of_each_revision_and_misses_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_revokes_hears_from_each_replica_or_counts_it_as_silent() {
-    let mut server = RedisServer::start().await;
+    heard_or_silent(RedisServer::start().await).await;
+}
+
+pub(crate) async fn heard_or_silent(mut server: RedisServer) {
     let here = Node::start(&server.url(), 1).await;
     let there = Node::start(&server.url(), 2).await;
     until("they know each other", async || {

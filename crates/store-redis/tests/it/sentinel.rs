@@ -39,3 +39,20 @@ async fn counting_goes_on_at_the_next_primary() {
     stop.cancel();
     keeping.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_sentinel_with_a_password_of_its_own_is_asked_with_it() {
+    let set = RedisSet::start().await;
+    let password = ["guarded", "&", "more"].concat();
+    set.guard_sentinel(&password).await;
+    let (link, told) = told_link(&set.url(), PATIENT);
+    assert!(!link.connect().await, "not without it");
+    assert!(!told.all()[0].contains(&password));
+    // Sentinels have no databases; the servers have.
+    let encoded = password.replace('&', "%26");
+    let url = format!("{}/3?sentinel_password={encoded}", set.url());
+    let (link, told) = told_link(&url, PATIENT);
+    assert!(link.connect().await, "{:?}", told.all());
+    let keys = set.primary.ask("INFO keyspace").await;
+    assert!(keys.contains("db3:"), "{keys}");
+}
