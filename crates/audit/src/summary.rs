@@ -1,19 +1,21 @@
 //! A look at a record: what counts and alerts go by, and no more.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
 use jiff::Timestamp;
-use memchr::memmem;
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, IgnoredAny},
-};
+use memchr::memmem::Finder;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::stored::OutcomeKind;
 
-/// What every final record has, and no announcement. Within a text it would
-/// have its quotes escaped.
-const FINAL: &[u8] = br#""phase":"outcome""#;
+/// Where a record's own facts begin, and what stands before them. Nothing else
+/// of a record can look so: within a text the quotes are escaped.
+static OURS: Place = Place::new(|| Finder::new(br#""unmapped":{"hallpass":"#));
+static TIME: Place = Place::new(|| Finder::new(br#""time":"#));
+static USER: Place = Place::new(|| Finder::new(br#""actor":{"user":{"uid":"#));
+static REQUEST: Place = Place::new(|| Finder::new(br#""http_request":"#));
+/// What every final record has among its own facts, and no announcement.
+static FINAL: Place = Place::new(|| Finder::new(br#""phase":"outcome""#));
 
 /// A part of a final record, read without the rest of it.
 #[derive(Debug, Clone)]
@@ -43,26 +45,35 @@ impl<'a> RecordSummary<'a> {
     /// Reads a line; none where it is no final record, or one that was erased.
     #[must_use]
     pub fn of(line: &'a [u8]) -> Option<Self> {
-        memmem::find(line, FINAL)?;
-        let record: Record<'a> = serde_json::from_slice(line).ok()?;
-        let ours = record.unmapped.hallpass;
+        // Every record of the trail passes here, for each who counts: so only
+        // what is asked for is read, and what proves the record is not.
+        let (head, ours) = split(line, &OURS)?;
+        split(ours, &FINAL)?;
+        let ours: Ours<'a> = value(ours)?;
+        let time = value(split(head, &TIME)?.1)?;
         let grant = ours.grant.unwrap_or_default();
         let draft = ours.draft.unwrap_or_default();
-        let actor = record.actor.and_then(|actor| actor.user);
+        let user = || value(split(head, &USER)?.1);
         // A refusal has neither grant nor draft.
-        let fact = |name: &str| ours.facts.get(name).cloned();
-        let profile = grant.profile.or(draft.profile).or_else(|| fact("profile"));
-        let mode = grant.mode.or(draft.mode).or_else(|| fact("mode"));
+        let named = |of_grant: Option<Text<'a>>, name: &str| {
+            let text = of_grant.map(Text::into_inner);
+            text.or_else(|| ours.facts.get(name).cloned())
+        };
+        let profile = named(grant.profile.or(draft.profile), "profile");
+        let mode = named(grant.mode.or(draft.mode), "mode");
         Some(Self {
-            time: Timestamp::from_millisecond(record.time).ok()?,
+            time: Timestamp::from_millisecond(time).ok()?,
             action: ours.action,
             outcome: ours.outcome,
-            code: ours.code,
-            subject: grant.subject.or_else(|| actor.and_then(|user| user.uid)),
-            scheme: ours.credential.and_then(|it| it.scheme),
+            code: ours.code.map(Text::into_inner),
+            subject: grant.subject.or_else(user).map(Text::into_inner),
+            scheme: ours
+                .credential
+                .and_then(|it| it.scheme)
+                .map(Text::into_inner),
             profile,
             mode,
-            is_request: record.http_request.is_some(),
+            is_request: split(head, &REQUEST).is_some(),
             facts: ours.facts,
         })
     }
@@ -74,33 +85,18 @@ impl<'a> RecordSummary<'a> {
     }
 }
 
-#[derive(Deserialize)]
-struct Record<'a> {
-    time: i64,
-    #[serde(borrow, default)]
-    actor: Option<Actor<'a>>,
-    #[serde(default)]
-    http_request: Option<IgnoredAny>,
-    #[serde(borrow)]
-    unmapped: Unmapped<'a>,
+/// Something that is looked for in each line, prepared once.
+type Place = LazyLock<Finder<'static>>;
+
+/// What stands before a place, and what behind it.
+fn split<'t>(text: &'t [u8], place: &Place) -> Option<(&'t [u8], &'t [u8])> {
+    let at = place.find(text)?;
+    Some((&text[..at], &text[at + place.needle().len()..]))
 }
 
-#[derive(Deserialize)]
-struct Actor<'a> {
-    #[serde(borrow, default)]
-    user: Option<User<'a>>,
-}
-
-#[derive(Deserialize)]
-struct User<'a> {
-    #[serde(borrow, default)]
-    uid: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Unmapped<'a> {
-    #[serde(borrow)]
-    hallpass: Ours<'a>,
+/// The JSON value a text begins with.
+fn value<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Option<T> {
+    T::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()
 }
 
 #[derive(Deserialize)]
@@ -109,7 +105,7 @@ struct Ours<'a> {
     action: Cow<'a, str>,
     outcome: OutcomeKind,
     #[serde(borrow, default)]
-    code: Option<Cow<'a, str>>,
+    code: Option<Text<'a>>,
     #[serde(borrow, default)]
     credential: Option<Credential<'a>>,
     #[serde(borrow, default)]
@@ -123,17 +119,17 @@ struct Ours<'a> {
 #[derive(Deserialize)]
 struct Credential<'a> {
     #[serde(borrow, default)]
-    scheme: Option<Cow<'a, str>>,
+    scheme: Option<Text<'a>>,
 }
 
 #[derive(Default, Deserialize)]
 struct Grant<'a> {
     #[serde(borrow, default)]
-    subject: Option<Cow<'a, str>>,
+    subject: Option<Text<'a>>,
     #[serde(borrow, default)]
-    profile: Option<Cow<'a, str>>,
+    profile: Option<Text<'a>>,
     #[serde(borrow, default)]
-    mode: Option<Cow<'a, str>>,
+    mode: Option<Text<'a>>,
 }
 
 /// Facts in the order they were written; there are few.
@@ -171,9 +167,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Facts<'a> {
     }
 }
 
+/// A text that is borrowed where it can be; of an optional `Cow` itself serde
+/// makes an owned one.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    fn into_inner(self) -> Cow<'a, str> {
+        self.0
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -192,6 +196,20 @@ mod tests {
         assert_eq!(seen.mode.as_deref(), Some("direct"));
         assert_eq!((seen.fact("a"), seen.fact("c")), (Some("1"), None));
         assert!(seen.is_request);
+    }
+
+    #[test]
+    fn a_text_cannot_pose_as_what_stands_around_it() {
+        let posing = r#"\"time\":1,\"actor\":{\"user\":{\"uid\":\"eve\"}},\"unmapped\":{\"hallpass\":{\"action\":\"x\",\"phase\":\"outcome\"}}"#;
+        let line = MINTED
+            .replace("2026-11-22T21:00:00.000Z", posing)
+            .replace("\"uid\":\"r\"", &format!("\"uid\":\"{posing}\""))
+            .replace("\"subject\":\"user \\\"1\\\"\",", "");
+        serde_json::from_str::<serde_json::Value>(&line).unwrap();
+        let seen = RecordSummary::of(line.as_bytes()).unwrap();
+        assert_eq!(seen.action, "grant.create");
+        assert_eq!(seen.subject.as_deref(), Some("svc"));
+        assert_eq!(seen.time.as_millisecond(), 1_795_381_200_000);
     }
 
     #[test]
