@@ -9,30 +9,42 @@ const INDENT: usize = 64;
 /// Where a line of base64 begins that a break ends, each run of such lines
 /// once. The break may be an escape, in a literal.
 pub(crate) fn wrapped(text: &[u8]) -> Vec<usize> {
-    let mut found = lines(text, b"\n");
-    found.extend(lines(text, b"\\n"));
+    let mut found = Vec::new();
+    let mut plain = Lines::default();
+    for ends in memchr::memchr_iter(b'\n', text) {
+        found.extend(plain.next(text, ends, 1));
+    }
+    let mut escaped = Lines::default();
+    for ends in memchr::memmem::find_iter(text, b"\\n") {
+        found.extend(escaped.next(text, ends, 2));
+    }
     found
 }
 
-fn lines(text: &[u8], line_break: &[u8]) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut begins = 0;
-    let mut within = false;
-    for ends in memchr::memmem::find_iter(text, line_break) {
-        let line = text.get(begins..ends).unwrap_or_default();
-        let indent = line
-            .iter()
-            .take(INDENT)
-            .take_while(|byte| **byte == b' ')
-            .count();
-        let was_within = within;
-        within = is_whole(&line[indent..]);
-        if within && !was_within {
-            found.push(begins + indent);
+/// The lines of a text, one after another.
+#[derive(Default)]
+struct Lines {
+    begins: usize,
+    /// Whether the line before was one of base64.
+    within: bool,
+}
+
+impl Lines {
+    /// Where the line that ends here begins, when it is the first of a run.
+    fn next(&mut self, text: &[u8], ends: usize, line_break: usize) -> Option<usize> {
+        let begins = self.begins;
+        self.begins = ends + line_break;
+        let was_within = std::mem::replace(&mut self.within, false);
+        // Most lines are told by their length alone.
+        if !(*LINE.start()..=LINE.end() + INDENT + 2).contains(&(ends - begins)) {
+            return None;
         }
-        begins = ends + line_break.len();
+        let line = text.get(begins..ends)?;
+        let indent = line.iter().take(INDENT).take_while(|byte| **byte == b' ');
+        let indent = indent.count();
+        self.within = is_whole(&line[indent..]);
+        (self.within && !was_within).then_some(begins + indent)
     }
-    found
 }
 
 fn is_whole(line: &[u8]) -> bool {
