@@ -1,6 +1,7 @@
 //! What one replica does holds at all.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -295,4 +296,25 @@ async fn no_request_fails_while_all_three_are_restarted_in_turn() {
     while let Some(ended) = callers.join_next().await {
         assert_eq!(ended.unwrap(), Ok(()), "no request fails");
     }
+}
+
+/// Answers hold secrets, so no store has them; nginx knows whom to ask again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_name_at_once_through_nginx_mints_once() {
+    let place = Place::start().await;
+    let url = format!("{}/api/generate-client-secret", place.url);
+    let (mut callers, mut answered) = (JoinSet::new(), BTreeSet::new());
+    for number in 0..12 {
+        let request = post(&client(), &url, &place.caller, &json!({}));
+        let name = format!("order-{}", number % 2);
+        callers.spawn(send(request.header("idempotency-key", name)));
+    }
+    while let Some(answer) = callers.join_next().await {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answered.insert(answer.json()["id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(answered.len(), 2, "one for each name");
+    let at_openai = sim::log(&client(), &place.ground.sim.url).await.len();
+    assert_eq!(at_openai, 2);
 }

@@ -34,7 +34,13 @@ http {{
     fastcgi_temp_path {at}/fastcgi;
     uwsgi_temp_path {at}/uwsgi;
     scgi_temp_path {at}/scgi;
+    # Who asks again under the same name meets the replica that knows.
+    map $http_idempotency_key $spread {{
+        ''      $request_id;
+        default $http_idempotency_key;
+    }}
     upstream hallpass {{
+        hash $spread consistent;
         {servers}
         keepalive 16;
         # Less than a replica drains: none is used that is about to be closed.
