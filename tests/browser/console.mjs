@@ -7,7 +7,7 @@ import { openPage } from './support.mjs';
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Every page of the console that has an address of its own. */
-export const PLACES = ['/console/', '/console/sessions', '/console/alerts', '/console/users', '/console/revocations', '/console/keys', '/console/audit'];
+export const PLACES = ['/console/', '/console/sessions', '/console/alerts', '/console/users', '/console/usage', '/console/revocations', '/console/keys', '/console/audit'];
 
 /** What of WCAG 2.2 AA and good practice a page breaks. */
 export async function violations(page) {

@@ -57,3 +57,14 @@ pub(crate) fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -
     }
     response
 }
+
+/// A file to be kept.
+pub(crate) fn file(name: &str, content_type: &'static str, text: String) -> Response {
+    let kept = format!("attachment; filename=\"{name}\"");
+    let headers = [
+        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+        (header::CONTENT_DISPOSITION, kept),
+    ];
+    (StatusCode::OK, headers, text).into_response()
+}

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use crate::{
     assets, events, pages,
     pages::{
-        alerts, audit, keys, overview, record, revocations, sessions, sign_in, upstreams, users,
+        alerts, audit, keys, overview, record, revocations, sessions, sign_in, upstreams, usage,
+        users,
     },
     session::{Lives, Sessions},
     timeline::Timeline,
@@ -84,6 +85,8 @@ pub fn routes(parts: ConsoleParts) -> Router<App> {
         .route("/console/sessions", get(sessions::show))
         .route("/console/sessions/{id}/end", post(sessions::end))
         .route("/console/users", get(users::show))
+        .route("/console/usage", get(usage::show))
+        .route("/console/usage.csv", get(usage::table))
         .route("/console/alerts", get(alerts::show))
         .route(
             "/console/alerts/{id}/acknowledge",

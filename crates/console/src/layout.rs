@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::{assets, operator::Operator, text::short};
 
 /// The pages an operator may go to.
-const PLACES: [(&str, &str, Option<Permission>); 7] = [
+const PLACES: [(&str, &str, Option<Permission>); 8] = [
     ("/console/", "Overview", None),
     (
         "/console/sessions",
@@ -15,6 +15,7 @@ const PLACES: [(&str, &str, Option<Permission>); 7] = [
     ),
     ("/console/alerts", "Alerts", Some(Permission::AlertsRead)),
     ("/console/users", "Users", Some(Permission::UsageRead)),
+    ("/console/usage", "Usage", Some(Permission::UsageRead)),
     (
         "/console/revocations",
         "Revocations",

@@ -9,6 +9,7 @@ pub(crate) mod revocations;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
 pub(crate) mod upstreams;
+pub(crate) mod usage;
 pub(crate) mod users;
 
 use axum::response::{IntoResponse, Response};

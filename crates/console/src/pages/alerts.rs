@@ -115,7 +115,7 @@ async fn acknowledge_known(
     found.map_err(|error| away(&error))?.ok_or_else(none)
 }
 
-fn away(error: &StoreError) -> Refusal {
+pub(super) fn away(error: &StoreError) -> Refusal {
     let text = "The server can't reach its records now. Try again later.";
     Refusal::new(Code::StoreUnavailable, text).internal(error.to_string())
 }

@@ -1,6 +1,6 @@
 //! The overview: what an operator looks at first.
 
-mod charts;
+pub(crate) mod charts;
 mod numbers;
 
 use axum::response::Response;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hallpass_core::{
     live::EndKind,
     money::NanoUsd,
-    usage::{Activity, Counted},
+    usage::{Activity, Counted, Source, Tallies},
 };
 
 /// Different causes counted in a minute; codes are few.
@@ -44,6 +44,19 @@ pub(crate) struct Minute {
 }
 
 impl Minute {
+    /// What tallies of any time come to.
+    pub(crate) fn of(tallies: &Tallies, source: Source) -> Self {
+        let mut sum = Self::default();
+        for (happening, tally) in tallies {
+            sum.count(&Counted {
+                happening: happening.clone(),
+                source,
+                tally: *tally,
+            });
+        }
+        sum
+    }
+
     /// Counts what a record of this minute tells.
     pub(super) fn count(&mut self, counted: &Counted) {
         let times = counted.tally.times;
@@ -88,7 +101,7 @@ impl Minute {
     }
 
     /// Adds another's counts.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         let pairs = [
             (&mut self.issued, other.issued),
             (&mut self.refused, other.refused),
@@ -120,7 +133,7 @@ impl Minute {
 
 #[cfg(test)]
 mod tests {
-    use hallpass_core::usage::{Happening, Source, Tally};
+    use hallpass_core::usage::{Happening, Tally};
 
     use super::*;
 

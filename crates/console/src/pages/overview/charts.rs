@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// One line: what it is, its colour, and its number in a group of minutes.
-type Drawn = (&'static str, &'static str, fn(&Minute) -> u64);
+pub(crate) type Drawn = (&'static str, &'static str, fn(&Minute) -> u64);
 
 const CHARTS: [(&str, &str, &[Drawn]); 3] = [
     (
@@ -43,16 +43,38 @@ const CHARTS: [(&str, &str, &[Drawn]); 3] = [
 pub(super) fn fill(visit: &Visit, live: &mut Live, range: Range) {
     let (minutes, step) = range.minutes();
     let groups = visit.console.timeline().groups(minutes, step, visit.now());
-    for (name, title, drawn) in CHARTS {
-        live.charts.push(draw((name, title), drawn, &groups, range));
-    }
+    let axis = Axis {
+        past: range.past(),
+        step: range.step(),
+        label: "%H:%M",
+    };
+    live.charts.extend(charts(&groups, &axis));
 }
 
-fn draw(
+/// The charts of what is counted, whatever the points are.
+pub(crate) fn charts(groups: &[(Timestamp, Minute)], axis: &Axis) -> Vec<Chart> {
+    let drawn = CHARTS.iter();
+    drawn
+        .map(|(name, title, lines)| draw((*name, *title), lines, groups, axis))
+        .collect()
+}
+
+/// What the points of a chart are.
+pub(crate) struct Axis {
+    /// How all of them together are called.
+    pub(crate) past: &'static str,
+    /// What one of them is.
+    pub(crate) step: &'static str,
+    /// How its time is written.
+    pub(crate) label: &'static str,
+}
+
+/// One chart of some lines.
+pub(crate) fn draw(
     (name, title): (&'static str, &'static str),
     drawn: &[Drawn],
     groups: &[(Timestamp, Minute)],
-    range: Range,
+    axis: &Axis,
 ) -> Chart {
     let line = |(label, tone, number): &Drawn| Line {
         label,
@@ -63,18 +85,18 @@ fn draw(
     Chart {
         name,
         title,
-        summary: summary(&lines, range),
+        summary: summary(&lines, axis),
         times: groups.iter().map(|(time, _)| time.as_second()).collect(),
         labels: groups
             .iter()
-            .map(|(time, _)| time.strftime("%H:%M").to_string())
+            .map(|(time, _)| time.strftime(axis.label).to_string())
             .collect(),
         lines,
     }
 }
 
 /// What the picture says: of each line its sum, of a single one its highest.
-fn summary(lines: &[Line], range: Range) -> String {
+fn summary(lines: &[Line], axis: &Axis) -> String {
     let sum = |line: &Line| line.values.iter().sum::<u64>();
     let told = lines
         .iter()
@@ -83,9 +105,9 @@ fn summary(lines: &[Line], range: Range) -> String {
     let most = match lines {
         [line] => {
             let most = line.values.iter().max().copied().unwrap_or(0);
-            format!(", at most {} in {}", grouped(most), range.step())
+            format!(", at most {} in {}", grouped(most), axis.step)
         }
         _ => String::new(),
     };
-    format!("{}: {told}{most}.", range.past())
+    format!("{}: {told}{most}.", axis.past)
 }

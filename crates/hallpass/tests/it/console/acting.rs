@@ -100,6 +100,7 @@ async fn a_reader_sees_no_button_and_is_refused_all_the_same() {
         "/console/",
         "/console/sessions",
         "/console/users",
+        "/console/usage",
         "/console/alerts",
         "/console/revocations",
         "/console/keys",
@@ -139,6 +140,8 @@ async fn who_may_read_usage_alone_sees_that_alone() {
     let signed = place.sign_in(&place.accountant).await;
     let overview = signed.get("/console/").await.text;
     assert!(overview.contains("href=\"/console/users\""));
+    assert!(overview.contains("href=\"/console/usage\""));
+    assert_eq!(signed.get("/console/usage").await.status, 200);
     for hidden in [
         "/console/sessions",
         "/console/audit",

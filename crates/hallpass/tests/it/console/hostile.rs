@@ -75,6 +75,7 @@ async fn hostile_names_agents_and_interviews_are_shown_and_do_nothing() {
         "/console/",
         "/console/sessions",
         "/console/users",
+        "/console/usage?by=subject",
         "/console/audit",
         &search,
         &record,
@@ -114,6 +115,7 @@ async fn a_hostile_address_is_answered_and_shown_as_text() {
         (format!("/console/audit/{hostile}"), 404),
         ("/console/audit/18446744073709551615".to_owned(), 404),
         (format!("/console/?range={hostile}"), 200),
+        (format!("/console/usage?range={hostile}&by={hostile}"), 200),
         (
             format!("/console/revocations?kind={hostile}&target={hostile}"),
             200,

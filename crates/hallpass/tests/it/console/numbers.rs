@@ -62,6 +62,31 @@ impl Counts {
         counts
     }
 
+    /// What the page of usage shows by hour: it has no causes.
+    async fn by_hour(signed: &Signed<'_>) -> Self {
+        let page = signed.get("/console/usage").await.text;
+        let table = between(&page, "data-table=\"usage\"", "</tbody>");
+        let column = |at: usize| -> u64 {
+            let rows = table.split("<tr data-key=\"measured").skip(1);
+            let cell = |row: &str| {
+                let cell = row.split("<bdi>").nth(at + 1).unwrap();
+                cell.split('<').next().unwrap().parse::<u64>().unwrap()
+            };
+            rows.map(cell).sum()
+        };
+        let shown = Self {
+            issued: sum(&page, "issued", 0),
+            failed: sum(&page, "troubles", 0),
+            refused: sum(&page, "troubles", 1),
+            closed: sum(&page, "ends", 0),
+            causes: BTreeMap::new(),
+        };
+        let told = (column(1), column(3), column(2), column(5));
+        let drawn = (shown.issued, shown.failed, shown.refused, shown.closed);
+        assert_eq!(told, drawn, "table and charts agree");
+        shown
+    }
+
     /// What the overview shows.
     async fn shown(signed: &Signed<'_>) -> Self {
         let page = signed.get("/console/?range=1h").await.text;
@@ -147,6 +172,11 @@ async fn the_console_shows_what_the_trail_says_also_after_a_restart() {
     );
     assert!(said.causes.len() >= 3, "{said:?}");
     assert_eq!(usage_of(&place).await, said);
+    let told = Counts {
+        causes: BTreeMap::new(),
+        ..said
+    };
+    assert_eq!(Counts::by_hour(&signed).await, told);
 
     let site = place.site.clone();
     drop(place.serve);
