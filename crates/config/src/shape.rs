@@ -111,13 +111,12 @@ impl Checker {
     }
 
     fn unknown(&mut self, schema: Subschema<'_>, name: &str, entry: &Entry, path: &str) {
-        let known = schema.member_names();
-        self.report(
-            &entry.name_origin,
-            path,
-            format!("unknown member `{}`", name.escape_debug()),
-            suggest::remedy(name, &known),
-        );
+        let remedy = match suggest::moved(path, name) {
+            Some(remedy) => remedy.to_owned(),
+            None => suggest::remedy(name, &schema.member_names()),
+        };
+        let what = format!("unknown member `{}`", name.escape_debug());
+        self.report(&entry.name_origin, path, what, remedy);
     }
 
     fn list(&mut self, schema: Subschema<'_>, items: &[Node], origin: &Origin, path: &str) {

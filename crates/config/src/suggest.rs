@@ -20,6 +20,22 @@ pub(crate) fn nearest<'a>(
         .map(|(_, name)| name)
 }
 
+/// Where a member went that was known before.
+pub(crate) fn moved(path: &str, name: &str) -> Option<&'static str> {
+    match (path, name) {
+        ("mint", "alarm_failure_percent") => Some(
+            "The rule `mint_failures` watches this now: set its `threshold` in [[alerts.rule]]",
+        ),
+        ("mint", "alarm_min_mints") => Some(
+            "The rule `mint_failures` watches this now: set its `min_mints` in [[alerts.rule]]",
+        ),
+        ("mint", "alarm_window_seconds") => Some(
+            "The rule `mint_failures` watches this now: set its `window_seconds` in [[alerts.rule]]",
+        ),
+        _ => None,
+    }
+}
+
 /// A remedy: the nearest name, or else all of them.
 pub(crate) fn remedy(unknown: &str, known: &[&str]) -> String {
     match nearest(unknown, known.iter().copied()) {

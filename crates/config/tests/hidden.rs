@@ -121,9 +121,6 @@ fn the_printed_settings_are_toml_with_origins() {
     level = "info"  # default
 
     [mint]
-    alarm_failure_percent = 25  # default
-    alarm_min_mints = 10  # default
-    alarm_window_seconds = 60  # default
     idempotency_seconds = 30  # default
     max_in_flight = 512  # default
     max_wait_ms = 100  # default

@@ -86,6 +86,17 @@ fn unknown_members_get_a_suggestion() {
 }
 
 #[test]
+fn members_that_went_elsewhere_say_where() {
+    let text =
+        "[mint]\nalarm_failure_percent = 25\nalarm_min_mints = 10\nalarm_window_seconds = 60\n";
+    assert_snapshot!(refused(text), @r"
+    hallpass.toml:2:1: mint: unknown member `alarm_failure_percent`. The rule `mint_failures` watches this now: set its `threshold` in [[alerts.rule]].
+    hallpass.toml:3:1: mint: unknown member `alarm_min_mints`. The rule `mint_failures` watches this now: set its `min_mints` in [[alerts.rule]].
+    hallpass.toml:4:1: mint: unknown member `alarm_window_seconds`. The rule `mint_failures` watches this now: set its `window_seconds` in [[alerts.rule]].
+    ");
+}
+
+#[test]
 fn wrong_types_are_named_with_their_lines() {
     let text = "[server]\nlisten = 8787\nallowed_origins = \"https://a.example\"\nmax_connections = \"9\"\n\
                 [auth]\napi_keys = \"yes\"\n[roles.a]\nbudget = { usd_per_day = \"5\" }\n[upstream]\nname = \"a\"\n\

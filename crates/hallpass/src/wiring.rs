@@ -4,7 +4,6 @@
 //! configuration says.
 
 pub(crate) mod admin_client;
-pub(crate) mod alarm;
 pub(crate) mod alerts;
 pub(crate) mod authentication;
 pub(crate) mod calls;
@@ -13,7 +12,6 @@ pub(crate) mod clock;
 pub(crate) mod console;
 mod counting;
 pub(crate) mod durable;
-pub(crate) mod failure_rate;
 pub(crate) mod follow;
 pub(crate) mod following;
 pub(crate) mod guard;
@@ -28,6 +26,7 @@ pub(crate) mod observed;
 pub(crate) mod outbound;
 pub(crate) mod policy;
 pub(crate) mod private_file;
+pub(crate) mod recent_mints;
 pub(crate) mod relay;
 pub(crate) mod reload;
 pub(crate) mod reload_rules;

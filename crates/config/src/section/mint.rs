@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Bounds on mints under way, on retries, and when to raise the alarm.
+/// Bounds on mints under way and on retries.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mint {
@@ -19,15 +19,6 @@ pub struct Mint {
     /// Seconds an `Idempotency-Key` gives the same answer again.
     #[schemars(range(min = 1, max = 60))]
     pub idempotency_seconds: u64,
-    /// Failures in a hundred mints that raise the alarm.
-    #[schemars(range(min = 1, max = 100))]
-    pub alarm_failure_percent: u32,
-    /// Mints in the alarm's window before their share counts.
-    #[schemars(range(min = 1))]
-    pub alarm_min_mints: u32,
-    /// Seconds the alarm looks back.
-    #[schemars(range(min = 10, max = 3600))]
-    pub alarm_window_seconds: u64,
 }
 
 impl Default for Mint {
@@ -37,9 +28,6 @@ impl Default for Mint {
             max_wait_ms: 100,
             retry_budget_percent: 10,
             idempotency_seconds: 30,
-            alarm_failure_percent: 25,
-            alarm_min_mints: 10,
-            alarm_window_seconds: 60,
         }
     }
 }

@@ -13,13 +13,13 @@ use hallpass_http::{BreakerWish, Health, Unwell, UpstreamStatus};
 use hallpass_telemetry::{Breaker, Metrics, traces::step};
 use hallpass_upstream::{BreakerChange, BreakerState, Pool, PoolObserver, TargetStatus};
 
-use super::{alarm::Alarm, traces::HttpCollector};
+use super::{recent_mints::RecentMints, traces::HttpCollector};
 
-/// A minter whose results are counted for the alarm.
+/// A minter whose results are counted.
 pub(crate) struct ObservedMinter {
     pub(crate) pool: Arc<Pool>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) alarm: Arc<Alarm>,
+    pub(crate) recent: Arc<RecentMints>,
 }
 
 #[async_trait]
@@ -29,7 +29,7 @@ impl Minter for ObservedMinter {
         let result = step("ask upstream", self.pool.mint(order)).await;
         // A refused override is the caller's fault, and no failure.
         let code = result.as_ref().err().map(|failure| failure.refusal.code);
-        self.alarm.note(code.filter(|code| code.is_failure()));
+        self.recent.note(code.filter(|code| code.is_failure()));
         result
     }
 }
@@ -112,7 +112,7 @@ pub(crate) fn show_breakers(pool: &Pool, metrics: &Metrics) {
 pub(crate) struct Parts {
     pub(crate) pool: Arc<Pool>,
     pub(crate) waiting: Arc<dyn Fn() -> usize + Send + Sync>,
-    pub(crate) alarm: Arc<Alarm>,
+    pub(crate) recent: Arc<RecentMints>,
     /// Where spans are sent; none where nothing is traced.
     pub(crate) collector: Option<Arc<HttpCollector>>,
 }
@@ -136,7 +136,7 @@ impl Health for Parts {
     }
 
     fn mint_failed(&self, code: Code) {
-        self.alarm.note(Some(code));
+        self.recent.note(Some(code));
     }
 
     fn beside(&self) -> Vec<Unwell> {

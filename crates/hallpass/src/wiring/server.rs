@@ -21,20 +21,20 @@ use hallpass_telemetry::{LogFormat, LogGuard, LogSettings, Metrics};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    alarm::Alarm,
     alerts::{AlertParts, board::Board},
     authentication, calls, client_files,
     clock::{SystemClock, SystemIds, now},
     console,
     counting::CountingParts,
     durable::{Closing, Durable, Opening},
-    failure_rate::Threshold,
     follow::FollowedTrail,
     following, guard, install, life,
     lifecycle::{Stopping, Tasks},
     listener::{self, Listener},
     observed::{self, ObservedMinter, PoolTold},
-    policy, relay,
+    policy,
+    recent_mints::RecentMints,
+    relay,
     reload::{Again, Reloader},
     self_scan::SelfScan,
     sessions,
@@ -156,8 +156,8 @@ impl Server {
         let shared = Shared::open(config, held, told.clone(), &tasks).await?;
         let revocations = shared.follow(config, &durable, &told, &tasks);
 
-        let alarm = alarm(config, &metrics, &trail, &clock);
-        tasks.spawn("alarm", |stop| alarm.clone().watch(stop));
+        let recent = Arc::new(RecentMints::new(metrics.clone()));
+        tasks.spawn("recent-mints", |stop| recent.clone().watch(stop));
         let told = PoolTold {
             metrics: metrics.clone(),
             audit: trail.clone(),
@@ -170,7 +170,7 @@ impl Server {
         let minter = Arc::new(ObservedMinter {
             pool: pool.clone(),
             metrics: metrics.clone(),
-            alarm: alarm.clone(),
+            recent: recent.clone(),
         });
 
         let sessions = sessions::parts(config, &durable, &install_key, &shared, &tasks);
@@ -262,7 +262,7 @@ impl Server {
                 pool,
                 collector,
                 waiting: durable.waiting.clone(),
-                alarm,
+                recent,
             }),
             alerts,
             counted,
@@ -377,21 +377,6 @@ async fn record(trail: &FollowedTrail, action: Action) -> Result<(), Stop> {
     ];
     trail.append(event).await?;
     Ok(())
-}
-
-fn alarm(
-    config: &Config,
-    metrics: &Arc<Metrics>,
-    trail: &Arc<FollowedTrail>,
-    clock: &Arc<dyn Clock>,
-) -> Arc<Alarm> {
-    let threshold = Threshold {
-        percent: config.mint.alarm_failure_percent,
-        min_mints: config.mint.alarm_min_mints,
-        window: Duration::from_secs(config.mint.alarm_window_seconds),
-    };
-    let alarm = Alarm::new(threshold, metrics.clone(), trail.clone(), clock.clone());
-    Arc::new(alarm)
 }
 
 /// The certificate of the public listener, watched for changes.

@@ -8,7 +8,6 @@
 )]
 
 mod admin_keys;
-mod alarm;
 mod alerts;
 mod audit_unwritable;
 mod bad_input;

@@ -73,7 +73,6 @@ pub struct UpstreamMetrics {
     changes: Family<ChangeLabels, Counter>,
     recent_mints: Gauge,
     recent_failures: Family<CauseLabels, Gauge>,
-    alarm: Gauge,
     shed: Counter,
 }
 
@@ -86,7 +85,6 @@ impl UpstreamMetrics {
             changes: Family::default(),
             recent_mints: Gauge::default(),
             recent_failures: Family::default(),
-            alarm: Gauge::default(),
             shed: Counter::default(),
         };
         registry.register_with_unit(
@@ -101,7 +99,7 @@ impl UpstreamMetrics {
             metrics.in_flight.clone(),
         );
         metrics.register_breakers(registry);
-        metrics.register_alarm(registry);
+        metrics.register_recent(registry);
         metrics
     }
 
@@ -123,21 +121,16 @@ impl UpstreamMetrics {
         );
     }
 
-    fn register_alarm(&self, registry: &mut Registry) {
+    fn register_recent(&self, registry: &mut Registry) {
         registry.register(
             "mints_recent",
-            "Mints that ended within the alarm's window",
+            "Mints that ended within the last 5 minutes",
             self.recent_mints.clone(),
         );
         registry.register(
             "mint_failures_recent",
-            "Mints that failed within the alarm's window, by code",
+            "Mints that failed within the last 5 minutes, by code",
             self.recent_failures.clone(),
-        );
-        registry.register(
-            "mint_alarm",
-            "1 while too many mints fail",
-            self.alarm.clone(),
         );
     }
 
@@ -180,7 +173,7 @@ impl UpstreamMetrics {
         self.breakers.clear();
     }
 
-    /// Shows what the alarm's window holds.
+    /// Shows how mints ended lately.
     pub fn failures_recently(&self, mints: u32, failures: &BTreeMap<&'static str, u32>) {
         self.recent_mints.set(i64::from(mints));
         self.recent_failures.clear();
@@ -190,11 +183,6 @@ impl UpstreamMetrics {
                 .get_or_create(&labels)
                 .set(i64::from(*count));
         }
-    }
-
-    /// Shows whether the alarm sounds.
-    pub fn alarm(&self, raised: bool) {
-        self.alarm.set(i64::from(raised));
     }
 
     /// Counts a request that was refused because too many were under way.

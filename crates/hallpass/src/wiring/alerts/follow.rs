@@ -1,6 +1,7 @@
 //! The trail, read as it becomes durable: signals for the engine.
 
 use std::{
+    iter::repeat_n,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -22,6 +23,10 @@ const BATCH: usize = 4096;
 /// Records before the present ones that are looked at after a start, so that
 /// windows are not empty.
 const LOOKED_BACK: u64 = 200_000;
+/// Most mints one record stands for here; the share of failures is then what
+/// it is.
+const MOST_TIMES: usize = 1000;
+
 /// What some records told.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -70,7 +75,8 @@ impl TrailSight {
             };
             let age = Duration::try_from(now.duration_since(seen.time)).unwrap_or_default();
             if age <= self.window {
-                batch.signals.extend(signal(&seen));
+                let told = signal(&seen).map(|(signal, times)| repeat_n(signal, times));
+                batch.signals.extend(told.into_iter().flatten());
             }
         }
         batch.next = self.follower.next_sequence();
@@ -79,25 +85,29 @@ impl TrailSight {
     }
 }
 
-/// What a record means to the engine.
-fn signal(seen: &RecordSummary<'_>) -> Option<Signal> {
+/// What a record means to the engine, and how often: a crowd that was turned
+/// away is one record.
+fn signal(seen: &RecordSummary<'_>) -> Option<(Signal, usize)> {
     let at = seen.time;
     if seen.action == <&str>::from(Action::Anomaly) {
         let (kind, cause) = anomaly(seen.fact("anomaly")?, seen.fact("about")?);
-        return Some(Signal::Event { at, kind, cause });
+        return Some((Signal::Event { at, kind, cause }, 1));
     }
-    let failed = match seen.counted()?.happening.activity {
+    let counted = seen.counted()?;
+    let failed = match counted.happening.activity {
         Activity::Minted => false,
         Activity::MintFailed => true,
         _ => return None,
     };
     let machine = seen.scheme.as_deref() == Some(Scheme::ApiKey.name());
     let subject = seen.subject.as_deref().filter(|_| !machine);
-    Some(Signal::Mint {
+    let signal = Signal::Mint {
         at,
         user: subject.map(str::to_owned),
         failed,
-    })
+    };
+    let times = usize::try_from(counted.tally.times).unwrap_or(MOST_TIMES);
+    Some((signal, times.min(MOST_TIMES)))
 }
 
 fn anomaly(name: &str, about: &str) -> (RuleKind, Cause) {
@@ -135,7 +145,7 @@ mod tests {
                 "credential": {"scheme": scheme, "id": "x"}, "grant": {"subject": "user-1"}});
             let line = line(&ours, "/api/generate-client-secret");
             match signal(&RecordSummary::of(line.as_bytes()).unwrap()) {
-                Some(Signal::Mint { user, .. }) => user,
+                Some((Signal::Mint { user, .. }, 1)) => user,
                 other => panic!("{other:?}"),
             }
         };
