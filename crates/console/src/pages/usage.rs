@@ -13,7 +13,7 @@ use hallpass_core::{
     money::NanoUsd,
     permission::Permission,
     ports::StoreError,
-    usage::{Grouping, Source, UsageQuery, UsageTotal},
+    usage::{Grouping, Source, UsageTotal},
 };
 use http::StatusCode;
 use maud::{Markup, html};
