@@ -51,14 +51,11 @@ async fn hostile_names_agents_and_interviews_are_shown_and_do_nothing() {
         303
     );
     // The users are counted a moment after they were recorded.
-    while !signed
-        .get("/console/users")
-        .await
-        .text
-        .contains("&lt;script&gt;")
-    {
-        // Each look is a record, and a page of the trail shows fifty.
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    for path in ["/console/users", "/console/usage?by=subject"] {
+        while !signed.get(path).await.text.contains("&lt;script&gt;") {
+            // Each look is a record, and a page of the trail shows fifty.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
     }
     let records = place.site.trail().all();
     let mint = records
