@@ -44,6 +44,7 @@ const SCOPE: &str = "hallpass";
 /// Whether any traces were started in this process.
 static ON: AtomicBool = AtomicBool::new(false);
 
+#[inline]
 fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
@@ -84,6 +85,8 @@ pub struct Traces(Option<Arc<Tracing>>);
 
 struct Tracing {
     tracer: SdkTracer,
+    sampler: TraceSampler,
+    parent_based: bool,
     links: Links,
 }
 
@@ -109,6 +112,8 @@ impl Traces {
             .build();
         let tracing = Tracing {
             tracer: provider.tracer(SCOPE),
+            sampler: settings.sampler,
+            parent_based: settings.parent_based,
             links: Links::default(),
         };
         ON.store(true, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use opentelemetry::{
 };
 
 use super::{
-    Traces, Tracing,
+    TraceSampler, Traces, Tracing,
     parent::Parent,
     step::{CurrentTracer, Scope, Step},
 };
@@ -48,19 +48,36 @@ impl Traces {
     pub fn begin(&self, head: &RequestHead, headers: &HeaderMap) -> RequestSpan {
         let parent = Parent::of(headers);
         match &self.0 {
-            Some(tracing) if !head.route.is_some_and(|it| UNTRACED.contains(&it)) => {
+            Some(tracing) if tracing.may_sample(head, parent) => {
                 tracing.begin(head, parent, headers)
             }
-            _ => RequestSpan {
+            traces => RequestSpan {
                 context: None,
                 trace_id: parent.map(|parent| parent.trace_id.to_owned()),
-                kept: parent.is_some_and(|parent| parent.sampled),
+                kept: parent
+                    .is_some_and(|parent| parent.sampled && (traces.is_none() || is_probe(head))),
             },
         }
     }
 }
 
+fn is_probe(head: &RequestHead) -> bool {
+    head.route.is_some_and(|route| UNTRACED.contains(&route))
+}
+
 impl Tracing {
+    /// Whether the sampler has to be asked: what is decided by the flag, or once
+    /// and for all, costs no span.
+    fn may_sample(&self, head: &RequestHead, parent: Option<Parent<'_>>) -> bool {
+        if is_probe(head) {
+            return false;
+        }
+        match parent.filter(|_| self.parent_based) {
+            Some(parent) => parent.sampled,
+            None => self.sampler != TraceSampler::AlwaysOff,
+        }
+    }
+
     fn begin(
         &self,
         head: &RequestHead,
