@@ -99,7 +99,7 @@ fn mints(criterion: &mut Criterion) {
         let metrics = Metrics::new("x");
         // Nobody sends: what is over the queue is dropped, as it is where the
         // collector is slow.
-        Traces::start(settings(sampler), Arc::new(Nobody), metrics.traces.clone())
+        Traces::start(settings(sampler), Arc::new(Nobody), metrics.traces)
     };
     let (traces, _sender) = start(TraceSampler::AlwaysOn);
     for (name, flag) in [("not sampled", "00"), ("sampled", "01")] {

@@ -454,7 +454,7 @@ async fn usage_of_a_call_counts_for_whoever_carries_it_on_alone() {
     // As when nobody has heard of it for long.
     let _ = kept.run("UPDATE calls SET incarnation = 'gone'");
     let adopted = PgCalls::new(database.clone(), b).adopt().await.unwrap();
-    assert_eq!(adopted, [standing.clone()]);
+    assert_eq!(adopted, std::slice::from_ref(&standing));
     // It lives after all, and sends what it heard meanwhile, of others too.
     for (session, cost) in [(session, 100), ("ls_other", 1)] {
         let (key, usage) = used(session, cost);
