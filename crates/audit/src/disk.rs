@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -61,8 +61,8 @@ pub trait SegmentFile: Send {
     ///
     /// # Errors
     ///
-    /// When the disk does not do it; what was written may be lost then, and a
-    /// second try proves nothing.
+    /// When the disk does not do it, or the file was deleted meanwhile; what was
+    /// written may be lost then, and a second try proves nothing.
     fn sync(&mut self) -> io::Result<()>;
 
     /// Cuts the file to a length.
@@ -123,7 +123,12 @@ impl SegmentFile for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        // What is written to a deleted file is gone when the server ends.
+        match self.metadata()?.nlink() {
+            0 => Err(io::Error::other("the file was deleted")),
+            _ => Ok(()),
+        }
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {

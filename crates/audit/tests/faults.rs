@@ -276,6 +276,22 @@ async fn a_repair_that_fails_refuses_and_a_second_try_mends() {
     }
 }
 
+#[tokio::test]
+async fn nothing_is_acknowledged_into_a_deleted_segment() {
+    let dir = quick_dir();
+    let (trail, _) = Trail::open(settings(dir.path())).unwrap();
+    trail.append(event(0)).await.unwrap();
+    fs::remove_dir_all(dir.path()).unwrap();
+    let (receipts, refused) = append_until_refused(&trail, 1).await;
+    assert_eq!(receipts, []);
+    let why = refused.unwrap();
+    assert!(
+        why.contains("deleted") && why.contains("restart the server"),
+        "{why}"
+    );
+    assert!(!trail.writable());
+}
+
 #[derive(Default)]
 struct Alarm(Mutex<Vec<String>>);
 

@@ -151,6 +151,19 @@ impl SqliteGrants {
         Ok(u64::try_from(sequence).unwrap_or(0))
     }
 
+    /// Forgets how far the trail was followed: another one has begun.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the file can't be written.
+    pub async fn follow_anew(&self) -> Result<(), StoreError> {
+        let forgotten = sqlx::query("DELETE FROM cursors WHERE name = ?")
+            .bind(CURSOR)
+            .execute(&self.database.pool)
+            .await;
+        forgotten.map(drop).map_err(store_error)
+    }
+
     /// Enters grants read from the trail after a crash; what is known of one
     /// already is never taken back.
     ///

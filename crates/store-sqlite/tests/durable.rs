@@ -136,6 +136,8 @@ async fn restoring_twice_changes_nothing() {
     grants.restore(&[], 6).await.unwrap();
     assert_eq!(grants.followed().await.unwrap(), 9, "it never goes back");
     assert_eq!(stored(dir.path()).await, [two, one]);
+    grants.follow_anew().await.unwrap();
+    assert_eq!(grants.followed().await.unwrap(), 0, "another trail");
 }
 
 #[tokio::test]

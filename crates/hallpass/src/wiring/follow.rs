@@ -70,9 +70,20 @@ impl Progress for FollowedTrail {
     }
 }
 
-/// Brings back what a crash took from the registry.
-pub(crate) async fn restore(grants: &SqliteGrants, dir: &Path) -> Result<usize, Stop> {
-    let from = grants.followed().await?;
+/// Brings back what a crash took from the registry; `ends` is the number of the
+/// trail's next record.
+pub(crate) async fn restore(grants: &SqliteGrants, dir: &Path, ends: u64) -> Result<usize, Stop> {
+    let mut from = grants.followed().await?;
+    if ends < from {
+        tracing::error!(
+            records = ends,
+            known = from,
+            directory = %dir.display(),
+            "the audit trail ends before what the registry knows of it: it was deleted, rolled back, or another folder is mounted. Put its segments back, or keep this folder as evidence and compare it with a checkpoint kept elsewhere: `hallpass audit verify DIR --checkpoint FILE`"
+        );
+        grants.follow_anew().await?;
+        from = 0;
+    }
     let mut restored = 0;
     let mut batch: Vec<Grant> = Vec::new();
     let mut next = from;

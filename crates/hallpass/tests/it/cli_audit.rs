@@ -118,6 +118,14 @@ async fn a_missing_record_is_found_and_named() {
 }
 
 #[test]
+fn a_directory_without_a_trail_is_not_called_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = audit("verify", dir.path(), &[]);
+    assert_eq!(run.code, 1, "{}", run.out);
+    assert!(run.err.contains("nothing was verified"), "{}", run.err);
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_bad_use() {
     for verb in ["verify", "tail", "search"] {
         let run = audit(verb, Path::new("/nowhere/audit"), &[]);

@@ -224,3 +224,27 @@ async fn a_clock_that_jumps_an_hour_is_recorded_told_and_outlived() {
     assert_eq!(jumps.len(), 3, "{jumps:?}");
     past.verified().done();
 }
+
+#[tokio::test]
+async fn a_trail_that_is_gone_is_told_at_the_next_start() {
+    let past = Past::of(2).await;
+    std::fs::remove_dir_all(past.site.trail().dir()).unwrap();
+    let serve = Serve::start(&past.site);
+    let said = serve.process.text(Stream::Err);
+    assert!(said.contains("deleted, rolled back"), "{said}");
+    // The new trail is followed from its beginning, so the next start is quiet.
+    assert_eq!(mint(&serve, &past.site.token("user-1", 600)).await, 201);
+    let mut process = serve.process;
+    assert!(process.end(Signal::INT).success());
+    let again = Serve::start(&past.site);
+    let said = again.process.text(Stream::Err);
+    assert!(!said.contains("deleted, rolled back"), "{said}");
+}
+
+#[tokio::test]
+async fn nothing_is_issued_once_the_trail_is_deleted_under_the_server() {
+    let past = Past::of(1).await;
+    let serve = Serve::start(&past.site);
+    std::fs::remove_dir_all(past.site.trail().dir()).unwrap();
+    assert_eq!(mint(&serve, &past.site.token("user-1", 600)).await, 503);
+}

@@ -42,6 +42,13 @@ impl Verify {
         }
         let report = hallpass_audit::verify_against(&dir, &evidence, |_| {})
             .map_err(|error| Stop::no(error.to_string()))?;
+        if report.segments == 0 && report.hash_only == 0 {
+            let text = format!(
+                "{} holds no segment of a trail, so nothing was verified. Name the directory the server writes (`audit.dir`), or restore its segments",
+                dir.display()
+            );
+            return Err(Stop::no(text));
+        }
         if self.json {
             say(in_json(&report));
             return Ok(());

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use hallpass_core::usage::day_of;
 use hallpass_store_sqlite::{
-    Database, Flusher, SqliteCalls, SqliteGrants, SqliteInterviews, SqliteKeys, SqlitePasses,
-    SqliteRevocations, SqliteUsage,
+    Database, Flusher, Progress, SqliteCalls, SqliteGrants, SqliteInterviews, SqliteKeys,
+    SqlitePasses, SqliteRevocations, SqliteUsage,
 };
 
 use super::{Durable, Opening};
@@ -34,7 +34,7 @@ pub(super) async fn open(opening: &Opening<'_>) -> Result<Durable, Stop> {
     let database = Database::open(&config.server.data_dir.join(FILE)).await?;
     let keys = Arc::new(SqliteKeys::load(database.clone()).await?);
     let grants = Arc::new(SqliteGrants::new(database.clone()));
-    let restored = follow::restore(&grants, &config.audit.dir).await?;
+    let restored = follow::restore(&grants, &config.audit.dir, trail.next_sequence()).await?;
     if restored > 0 {
         tracing::info!(
             grants = restored,
