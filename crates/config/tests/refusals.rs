@@ -118,17 +118,27 @@ fn numbers_stay_in_their_ranges() {
     let text = "[server]\nmax_connections = 0\n[audit]\nretention_days = 0\n\
                 [roles.a]\nmax_expires_after_seconds = 7201\nlimits = { per_minute = 5000000000 }\n\
                 [roles.b]\nbudget = { usd_per_day = -1 }\n[[upstream]]\ntimeout_ms = 99999999999999999999\n\
-                [limits]\nper_address_per_minute = -1\n[log]\nlevel = 2024-01-01\n[roles.c]\nbudget = { usd_per_day = nan }\n";
+                [limits]\nper_address_per_minute = -1\n[log]\nlevel = 2024-01-01\n[roles.c]\nbudget = { usd_per_day = nan }\n[roles.d]\nbudget = { usd_per_day = 1e30 }\n";
     assert_snapshot!(refused(text), @r"
     hallpass.toml:2:19: server.max_connections: 0 is out of range. Choose 1 or more.
     hallpass.toml:4:18: audit.retention_days: 0 is out of range. Choose 1 to 36500.
     hallpass.toml:6:29: roles.a.max_expires_after_seconds: 7201 is out of range. Choose 10 to 7200.
     hallpass.toml:7:25: roles.a.limits.per_minute: 5000000000 is out of range. Choose 1 to 4294967295.
-    hallpass.toml:9:26: roles.b.budget.usd_per_day: -1 is out of range. Choose 0 or more.
+    hallpass.toml:9:26: roles.b.budget.usd_per_day: -1 is out of range. Choose 0 to 1000000000.
     hallpass.toml:11:14: upstream[0].timeout_ms: the number is too large. Write a smaller one.
     hallpass.toml:13:26: limits.per_address_per_minute: -1 is out of range. Choose 1 to 4294967295.
     hallpass.toml:15:9: log.level: a date, which no setting takes. Put it in quotes.
     hallpass.toml:17:26: roles.c.budget.usd_per_day: not a finite number. Write a number such as `2.5`.
+    hallpass.toml:19:26: roles.d.budget.usd_per_day: 1000000000000000000000000000000 is out of range. Choose 0 to 1000000000.
+    ");
+}
+
+#[test]
+fn a_folder_has_a_name() {
+    let text = "[server]\ndata_dir = \"\"\n[audit]\ndir = \"\"\n";
+    assert_snapshot!(refused(text), @r"
+    hallpass.toml:2:12: server.data_dir: the text is empty. Give it a value.
+    hallpass.toml:4:7: audit.dir: the text is empty. Give it a value.
     ");
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Audit {
     /// Folder of the segments, under `server.data_dir` unless absolute.
+    #[schemars(length(min = 1))]
     pub dir: PathBuf,
     /// Days a segment is kept, here or in the archive.
     #[schemars(range(min = 1, max = 36_500))]

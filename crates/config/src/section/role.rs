@@ -68,10 +68,10 @@ pub struct RateLimits {
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// United States dollars a session.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0, max = 1_000_000_000.0))]
     pub usd_per_session: Option<f64>,
     /// United States dollars of one caller a day.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0, max = 1_000_000_000.0))]
     pub usd_per_day: Option<f64>,
     /// Minutes a session.
     #[schemars(range(min = 1))]
@@ -80,7 +80,7 @@ pub struct Budget {
     #[schemars(range(min = 1))]
     pub minutes_per_day: Option<u32>,
     /// United States dollars of all callers with this role together a day.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0, max = 1_000_000_000.0))]
     pub role_usd_per_day: Option<f64>,
     /// Minutes of all callers with this role together a day.
     #[schemars(range(min = 1))]

@@ -29,6 +29,7 @@ pub struct Server {
     #[schemars(with = "Vec<String>", extend("items" = serde_json::json!({ "type": "string", "format": "network" })))]
     pub trusted_proxies: Vec<Network>,
     /// Folder of everything Hallpass writes.
+    #[schemars(length(min = 1))]
     pub data_dir: PathBuf,
     /// Name of this replica in the trail and among the others; absent: made
     /// once and kept in `data_dir`.
