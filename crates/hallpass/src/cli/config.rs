@@ -17,6 +17,7 @@ pub(crate) enum Config {
     #[command(after_help = "Example:\n  hallpass config print --config hallpass.toml")]
     Print(Source),
     /// Print the JSON schema of the configuration
+    #[command(after_help = "Example:\n  hallpass config schema > hallpass.schema.json")]
     Schema,
 }
 

@@ -36,6 +36,7 @@ pub(crate) enum Grants {
         json: bool,
     },
     /// Show one grant
+    #[command(after_help = "Example:\n  hallpass grants show gr_0f3b5c6d7e8f90123456789abcdef012")]
     Show {
         #[command(flatten)]
         place: Place,

@@ -56,6 +56,7 @@ pub(crate) enum Keys {
         json: bool,
     },
     /// List all keys
+    #[command(after_help = "Example:\n  hallpass keys list --config hallpass.toml")]
     List {
         #[command(flatten)]
         place: Place,
@@ -72,6 +73,9 @@ pub(crate) enum Keys {
         id: String,
     },
     /// Make a successor of a key, which goes on working for a while
+    #[command(
+        after_help = "Example:\n  hallpass keys rotate --config hallpass.toml --overlap-hours 48 4ZxQ0b1cYw2e"
+    )]
     Rotate {
         #[command(flatten)]
         place: Place,

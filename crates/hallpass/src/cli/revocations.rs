@@ -28,6 +28,7 @@ pub(crate) enum Revocations {
         json: bool,
     },
     /// List what is revoked, newest first
+    #[command(after_help = "Example:\n  hallpass revocations list --lifted")]
     List {
         #[command(flatten)]
         place: Place,

@@ -21,6 +21,15 @@ pub(crate) fn secret(text: &str) -> Result<SecretString, std::convert::Infallibl
     Ok(SecretString::from(text.to_owned()))
 }
 
+/// What lies at the bottom of an error: the library's own words say too little.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
 impl Place {
     /// A client for this place.
     pub(crate) fn client(self) -> Result<AdminClient, Stop> {
@@ -105,9 +114,9 @@ impl AdminClient {
         let request = request.bearer_auth(self.key.expose_secret());
         request.send().await.map_err(|error| {
             Stop::usage(format!(
-                "can't reach the server at {}: {}",
+                "can't reach the server at {}: {}. Is it running, and is this its admin address (HALLPASS_URL)?",
                 self.url,
-                error.without_url()
+                root_cause(&error.without_url())
             ))
         })
     }

@@ -45,6 +45,43 @@ fn the_manual_names_every_command() {
     }
 }
 
+/// The commands below one, as its help lists them.
+fn commands_of(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ").filter(|it| !it.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_command_shows_an_example_of_itself() {
+    let mut open = vec![Vec::<String>::new()];
+    let mut seen = 0;
+    while let Some(path) = open.pop() {
+        let mut arguments = path.clone();
+        arguments.push("--help".to_owned());
+        let help = hallpass(&arguments).done();
+        let below = commands_of(&help);
+        if below.is_empty() {
+            seen += 1;
+            let (_, examples) = help.split_once("\nExample").unwrap_or_default();
+            let examples: Vec<_> = examples.split_whitespace().collect();
+            let examples = examples.join(" ");
+            let called = format!("hallpass {}", path.join(" "));
+            assert!(examples.contains(&called), "{called}: {help}");
+        }
+        let deeper = below
+            .into_iter()
+            .map(|name| [path.clone(), vec![name]].concat());
+        open.extend(deeper);
+    }
+    assert!(seen > 30, "{seen}");
+}
+
 #[test]
 fn help_shows_examples_and_exit_codes() {
     let help = hallpass(["--help"]).done();
