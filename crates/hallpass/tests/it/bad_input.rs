@@ -204,11 +204,11 @@ fn bodies() -> Vec<(Row, Value)> {
             expiry(json!(601)),
         ),
         (
-            row("2^64 seconds", ALL, 400, "invalid_member", member),
+            row("2^64 seconds", ALL, 400, "expiry_out_of_range", member),
             expiry(json!(1.8446744073709552e19)),
         ),
         (
-            row("a negative life", ALL, 400, "invalid_member", member),
+            row("a negative life", ALL, 400, "expiry_out_of_range", member),
             expiry(json!(-1)),
         ),
         (
