@@ -47,6 +47,9 @@
 //! after a failed fdatasync the system may hold lost bytes for written. The
 //! trail takes no more records then, until it is opened anew.
 //!
+//! Where records are durable elsewhere ([`Primary`]), the thread waits for that
+//! instead, and the directory is a copy that begins anew at each start.
+//!
 //! Opening cuts a last line that does not end or does not hash, records the
 //! cut as `trail.repair`, and writes the last segment's bytes once more, so
 //! that nothing later stands on bytes that were only in memory. Any other
@@ -74,6 +77,7 @@ mod merkle;
 mod notary;
 mod ocsf;
 mod otlp;
+mod primary;
 mod prove;
 mod queue;
 mod reader;
@@ -106,6 +110,7 @@ pub use lock::is_held;
 pub use merkle::{Tree, consistency_proof, includes, inclusion_proof, is_consistent};
 pub use notary::{Notary, NotaryError, SignedCheckpoint};
 pub use otlp::otlp_logs;
+pub use primary::{Anchor, Committing, LineWalk, Primary};
 pub use prove::{Growth, NoProof, Proof, chain_uid, prove, prove_growth};
 pub use reader::{ReadError, TrailReader};
 pub use recover::{Cut, OpenError, Recovery};
@@ -114,5 +119,5 @@ pub use ship::{Receiver, Shipper, ShippingObserver};
 pub use standing::{Neighbour, Signed, Standing, standing};
 pub use stored::{OutcomeKind, StoredDraft, StoredRecord, StoredUpstream};
 pub use summary::RecordSummary;
-pub use trail::{Progress, Trail, TrailObserver, TrailSettings};
+pub use trail::{Progress, Trail, TrailObserver, TrailSettings, new_chain_uid};
 pub use verify::{BadRecord, Evidence, VerifyError, VerifyReport, verify, verify_against};

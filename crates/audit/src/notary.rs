@@ -16,6 +16,7 @@ use crate::{
     follow::Follower,
     line::hash_of,
     merkle::Tree,
+    primary::Anchor,
     reader::ReadError,
     segment::list,
     sidecar::{Index, tree_before},
@@ -200,7 +201,9 @@ fn known_tree(dir: &Path) -> io::Result<Tree> {
     match (known, segments.first()) {
         (Some(tree), _) => Ok(tree),
         (None, Some(first)) => tree_before(dir, first.first),
-        (None, None) => Ok(Tree::default()),
+        (None, None) => Ok(Anchor::of(dir)?
+            .map(|anchor| anchor.tree)
+            .unwrap_or_default()),
     }
 }
 

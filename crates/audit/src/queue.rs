@@ -219,6 +219,11 @@ impl Queue {
         self.arrived.notify_one();
     }
 
+    /// Whether no more records are taken because it is being closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        held(&self.waiting).closed
+    }
+
     /// Takes no more records, and tells those in line why.
     pub(crate) fn break_off(&self, why: &Arc<str>) {
         let mut waiting = held(&self.waiting);

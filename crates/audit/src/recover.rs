@@ -11,6 +11,7 @@ use crate::{
     disk::SegmentFile,
     line::{Flaw, MAX_LINE, Sealed, whole_record},
     lock::LockError,
+    primary::Anchor,
     segment::{Lines, Segment, firsts, list},
     sidecar::{self, HASHES},
     verify::BadRecord,
@@ -111,8 +112,15 @@ pub(crate) struct Found {
 /// Checks the joints of all segments and every record of the last.
 pub(crate) fn inspect(dir: &Path) -> Result<Found, OpenError> {
     let mut segments = list(dir).map_err(OpenError::io("listing", dir))?;
+    let anchor = Anchor::of(dir).map_err(OpenError::io(
+        "reading the working copy's beginning in",
+        dir,
+    ))?;
     let Some(last) = segments.pop() else {
-        return Ok(Found::default());
+        return Ok(Found {
+            chain: anchor.map(|anchor| anchor.chain()).unwrap_or_default(),
+            ..Found::default()
+        });
     };
     let begins = segments.first().unwrap_or(&last).first;
     let mut chain = Chain {

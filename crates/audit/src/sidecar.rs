@@ -17,6 +17,7 @@ use crate::{
     chain::Hash,
     line::hash_of,
     merkle::Tree,
+    primary::Anchor,
     segment::{Lines, Segment, firsts, stem},
     terms::{self, BLOCK, Indexed, Term},
 };
@@ -211,7 +212,11 @@ pub(crate) fn tree_before(dir: &Path, first: u64) -> io::Result<Tree> {
     let kept = firsts(dir, HASHES)?;
     let before: Vec<_> = kept.into_iter().filter(|&kept| kept < first).collect();
     let known = before.iter().rev().find_map(|&kept| Index::open(dir, kept));
-    let mut tree = known.map(|index| index.tree).unwrap_or_default();
+    let anchored = || Ok::<_, io::Error>(Anchor::of(dir)?.map(|anchor| anchor.tree));
+    let mut tree = match known {
+        Some(index) => index.tree,
+        None => anchored()?.unwrap_or_default(),
+    };
     for kept in before {
         if kept != tree.size() {
             continue;

@@ -23,12 +23,13 @@ use crate::{
     line::Sealer,
     lock::DirLock,
     ocsf::Kind,
+    primary::{Anchor, Primary},
     queue::{Load, Queue, held},
     recover::{Cut, Found, OpenError, Recovery, inspect, mend},
     segment::{Lines, Segment},
     stall::StallWatch,
     stored::StoredRecord,
-    writer::{Current, Writer},
+    writer::{Current, Elsewhere, Writer},
 };
 
 /// Is told how the trail does; the server makes metrics of it.
@@ -137,16 +138,47 @@ impl Trail {
     /// [`OpenError`] when another process holds the directory, the trail is
     /// damaged, or the disk fails.
     pub fn open(settings: TrailSettings) -> Result<(Self, Recovery), OpenError> {
+        Self::open_with(settings, None)
+    }
+
+    /// Opens a trail whose records are durable elsewhere, where it stands there.
+    /// The directory becomes its working copy and begins anew.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] when another process holds the directory, it is the home
+    /// of a trail, or the disk fails.
+    pub fn open_elsewhere(
+        settings: TrailSettings,
+        primary: Box<dyn Primary>,
+        anchor: Anchor,
+    ) -> Result<(Self, Recovery), OpenError> {
+        Self::open_with(settings, Some(Elsewhere { primary, anchor }))
+    }
+
+    fn open_with(
+        settings: TrailSettings,
+        elsewhere: Option<Elsewhere>,
+    ) -> Result<(Self, Recovery), OpenError> {
         let (dir, clock) = (settings.dir.clone(), settings.clock.clone());
         let (window, patience) = (settings.gather_window, settings.patience);
         make_dir(&*settings.disk, &dir)?;
         let lock = DirLock::take(&dir).map_err(|error| OpenError::lock(error, &dir))?;
+        if let Some(elsewhere) = &elsewhere {
+            let begun = elsewhere.anchor.begin(&dir);
+            begun.map_err(OpenError::io("beginning the working copy in", &dir))?;
+        } else if let Ok(Some(_)) = Anchor::of(&dir) {
+            let source = io::Error::other(
+                "it is the working copy of a trail that is elsewhere; name another directory in audit.dir",
+            );
+            return Err(OpenError::io("opening", &dir)(source));
+        }
         let found = inspect(&dir)?;
         let recovery = Recovery {
             last_sequence: found.chain.head.map(|head| head.sequence),
             cut: found.cut.clone(),
         };
-        let mut writer = writer(settings, found, lock)?;
+        let mut writer = writer(settings, found, lock, elsewhere)?;
         if let Some(cut) = &recovery.cut {
             record_cut(&mut writer, &*clock, cut)
                 .map_err(OpenError::io("recording the cut in", &dir))?;
@@ -236,7 +268,22 @@ fn make_dir(disk: &dyn Disk, dir: &Path) -> Result<(), OpenError> {
         .map_err(OpenError::io("syncing", above))
 }
 
-fn writer(settings: TrailSettings, found: Found, lock: DirLock) -> Result<Writer, OpenError> {
+/// An id for a trail that begins.
+#[must_use]
+pub fn new_chain_uid(clock: &dyn Clock) -> String {
+    let now = clock.now().as_millisecond();
+    let seconds = now.div_euclid(1000).unsigned_abs();
+    let nanos = u32::try_from(now.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
+    let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos);
+    uuid::Uuid::new_v7(time).to_string()
+}
+
+fn writer(
+    settings: TrailSettings,
+    found: Found,
+    lock: DirLock,
+    elsewhere: Option<Elsewhere>,
+) -> Result<Writer, OpenError> {
     let Found {
         mut chain,
         last,
@@ -263,6 +310,7 @@ fn writer(settings: TrailSettings, found: Found, lock: DirLock) -> Result<Writer
         observer: settings.observer,
         lines: Vec::new(),
         lock,
+        elsewhere,
     })
 }
 
@@ -295,14 +343,6 @@ fn first_time(path: &Path) -> Option<Timestamp> {
     Some(StoredRecord::read(line).ok()?.time)
 }
 
-fn new_chain_uid(clock: &dyn Clock) -> String {
-    let now = clock.now().as_millisecond();
-    let seconds = now.div_euclid(1000).unsigned_abs();
-    let nanos = u32::try_from(now.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
-    let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos);
-    uuid::Uuid::new_v7(time).to_string()
-}
-
 fn record_cut(writer: &mut Writer, clock: &dyn Clock, cut: &Cut) -> io::Result<()> {
     let body = encode(Kind::REPAIR, &cut_event(clock.now(), cut))
         .map_err(|_| io::Error::other("the record is too long"))?;
@@ -310,7 +350,10 @@ fn record_cut(writer: &mut Writer, clock: &dyn Clock, cut: &Cut) -> io::Result<(
         ends: vec![body.len()],
         bodies: body,
     };
-    writer.commit(&load).map(drop).map_err(io::Error::other)
+    writer
+        .commit(&load, &|| false)
+        .map(drop)
+        .map_err(io::Error::other)
 }
 
 fn cut_event(now: Timestamp, cut: &Cut) -> AuditEvent {

@@ -13,11 +13,12 @@ use std::{
 use hallpass_core::{Timestamp, ports::Clock};
 
 use crate::{
-    chain::Chain,
+    chain::{Chain, Link},
     disk::{Disk, SegmentFile, write_all},
     gather::Gather,
     line::Sealer,
     lock::DirLock,
+    primary::{Anchor, Committing, Primary},
     queue::{Load, Queue, Undone},
     segment::Segment,
     trail::TrailObserver,
@@ -39,6 +40,42 @@ pub(crate) struct Writer {
     pub(crate) durable: Arc<AtomicU64>,
     /// Held as long as this may write.
     pub(crate) lock: DirLock,
+    /// Where records are durable, if not here, and where the trail stands there.
+    pub(crate) elsewhere: Option<Elsewhere>,
+}
+
+/// The store that keeps the records of a working copy.
+pub(crate) struct Elsewhere {
+    pub(crate) primary: Box<dyn Primary>,
+    pub(crate) anchor: Anchor,
+}
+
+impl Elsewhere {
+    fn commit(
+        &mut self,
+        lines: &[u8],
+        links: &[Link],
+        closing: &dyn Fn() -> bool,
+    ) -> Result<(), Fault> {
+        let mut after = self.anchor.clone();
+        for link in links {
+            after.tree.push(link.hash);
+            after.head = Some(*link);
+        }
+        let batch = Committing {
+            lines,
+            before: self.anchor.head,
+            after: &after,
+        };
+        let committed = self.primary.commit(&batch, closing);
+        committed.map_err(|source| Fault {
+            step: "writing to",
+            place: "the store of the trail".to_owned(),
+            source,
+        })?;
+        self.anchor = after;
+        Ok(())
+    }
 }
 
 /// The segment being written.
@@ -61,7 +98,7 @@ pub(crate) struct Fault {
 
 impl Writer {
     /// Writes a load and makes it durable; gives the number of its first record.
-    pub(crate) fn commit(&mut self, load: &Load) -> Result<u64, Fault> {
+    pub(crate) fn commit(&mut self, load: &Load, closing: &dyn Fn() -> bool) -> Result<u64, Fault> {
         let first = self.chain.next();
         let mut lines = std::mem::take(&mut self.lines);
         lines.clear();
@@ -69,10 +106,20 @@ impl Writer {
             head: self.chain.head,
             uid: None,
         };
+        let mut links = Vec::new();
         for body in load.bodies() {
-            sealed.head = Some(self.sealer.seal(&mut lines, body, &sealed));
+            let link = self.sealer.seal(&mut lines, body, &sealed);
+            sealed.head = Some(link);
+            if self.elsewhere.is_some() {
+                links.push(link);
+            }
         }
-        let written = self.append(first, &lines, load.ends.len());
+        let start = Instant::now();
+        let kept = match &mut self.elsewhere {
+            Some(elsewhere) => elsewhere.commit(&lines, &links, closing),
+            None => Ok(()),
+        };
+        let written = kept.and_then(|()| self.append(first, &lines, load.ends.len(), start));
         self.lines = lines;
         written?;
         self.chain.head = sealed.head;
@@ -80,18 +127,30 @@ impl Writer {
         Ok(first)
     }
 
-    fn append(&mut self, first: u64, lines: &[u8], records: usize) -> Result<(), Fault> {
+    fn append(
+        &mut self,
+        first: u64,
+        lines: &[u8],
+        records: usize,
+        start: Instant,
+    ) -> Result<(), Fault> {
         let observer = self.observer.clone();
+        // A working copy need not outlive its machine.
+        let syncs = self.elsewhere.is_none();
+        let kept = start.elapsed();
         let current = self.segment_for(first, lines.len() as u64)?;
         let start = Instant::now();
         write_all(&mut *current.file, lines).map_err(|e| current.fault("writing to", e))?;
         let write = start.elapsed();
-        current
-            .file
-            .sync()
-            .map_err(|e| current.fault("syncing", e))?;
+        if syncs {
+            current
+                .file
+                .sync()
+                .map_err(|e| current.fault("syncing", e))?;
+        }
         current.length += lines.len() as u64;
-        observer.synced(records, write, start.elapsed() - write);
+        let sync = if syncs { start.elapsed() - write } else { kept };
+        observer.synced(records, write, sync);
         Ok(())
     }
 
@@ -137,7 +196,7 @@ impl Writer {
         let mut gather = Gather::within(window);
         while let Some(batch) = queue.take(&mut load, &gather) {
             gather.learn(load.ends.len());
-            match self.commit(&load) {
+            match self.commit(&load, &|| queue.is_closed()) {
                 Ok(first) => batch.finish(Ok(first)),
                 Err(fault) => {
                     let why = self.give_up(queue, &fault);

@@ -82,6 +82,9 @@ pub(crate) fn check(config: &Config, scope: Scope, findings: &mut Findings<'_>) 
     profile::check(&config.profiles, findings);
     access::check(config, findings);
     audit::check(&config.audit, findings);
+    if config.audit.primary == crate::section::TrailPrimary::Postgres {
+        audit::check_in_database(config, findings);
+    }
     alerts::check(&config.alerts, findings);
     scan::check(&config.scan, findings);
     traces::check(&config.traces, findings);

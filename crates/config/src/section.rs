@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use alerts::{AlertKind, AlertRule, AlertSeverity, Alerts, Webhook, WebhookFormat};
-pub use audit::Audit;
+pub use audit::{Audit, TrailPrimary};
 pub use auth::{Algorithm, Auth, Claims, CookieFormat, Jwt, KeySet, OneOrMany, SessionCookie};
 pub use grants::Grants;
 pub use limits::Limits;

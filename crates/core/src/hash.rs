@@ -18,6 +18,8 @@ pub enum Purpose {
     SafetyIdentifier,
     /// Stored passes.
     Pass,
+    /// The seeds of keys that sign checkpoints where no disk keeps one.
+    Checkpoint,
 }
 
 impl Purpose {
@@ -27,6 +29,7 @@ impl Purpose {
             Self::Audit => b"hallpass audit value v1",
             Self::SafetyIdentifier => b"hallpass safety identifier v1",
             Self::Pass => b"hallpass pass v1",
+            Self::Checkpoint => b"hallpass checkpoint v1",
         }
     }
 }

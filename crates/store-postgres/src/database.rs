@@ -84,12 +84,15 @@ impl Database {
     }
 }
 
-/// What every connection is told first.
+/// What every connection is told first. What is committed is on the server's
+/// disk, however the database is set; a stronger setting stays.
 fn session_settings(settings: &PgSettings) -> String {
     let statement = settings.statement_timeout.as_millis();
     let lock = settings.lock_timeout.as_millis();
     format!(
         "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
-         SET idle_in_transaction_session_timeout = 10000; SET client_min_messages = warning"
+         SET idle_in_transaction_session_timeout = 10000; SET client_min_messages = warning; \
+         SELECT set_config('synchronous_commit', 'on', false) \
+         WHERE current_setting('synchronous_commit') IN ('off', 'local')"
     )
 }

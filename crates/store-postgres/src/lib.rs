@@ -8,6 +8,7 @@
 
 mod ask;
 mod calls;
+mod chain;
 mod copy;
 mod database;
 mod feed;
@@ -30,6 +31,7 @@ mod trail;
 mod usage;
 
 pub use calls::PgCalls;
+pub use chain::{AppendError, ChainEvidence, ChainState, KeptCheckpoint, PgChain, TakeChainError};
 pub use copy::PgTaker;
 pub use database::{Database, OpenError};
 pub use feed::PgFeed;

@@ -94,14 +94,43 @@ impl Replica {
         identity: &str,
         version: &str,
     ) -> Result<Self, RegisterError> {
+        Self::enter(database, name, (identity, version), false).await
+    }
+
+    /// As [`Replica::register`], of a process whose data directory does not
+    /// outlast it: the name is its own once nobody beats under it any more.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`] where another process still goes by the name.
+    pub async fn succeed(
+        database: Database,
+        name: ReplicaName,
+        identity: &str,
+        version: &str,
+    ) -> Result<Self, RegisterError> {
+        Self::enter(database, name, (identity, version), true).await
+    }
+
+    async fn enter(
+        database: Database,
+        name: ReplicaName,
+        (identity, version): (&str, &str),
+        succeeds: bool,
+    ) -> Result<Self, RegisterError> {
         let enter = Statement::new(
             "INSERT INTO replicas (name, identity, incarnation, version) \
              VALUES ($1, $2, gen_random_uuid()::text, $3) ON CONFLICT (name) DO UPDATE SET \
+             identity = excluded.identity, \
              incarnation = excluded.incarnation, version = excluded.version, \
              started_at = clock_timestamp(), beat_at = clock_timestamp(), usage_batch = 0 \
-             WHERE replicas.identity = excluded.identity RETURNING incarnation",
+             WHERE replicas.identity = excluded.identity OR ($4 AND \
+             replicas.beat_at < clock_timestamp() - $5 * interval '1 millisecond') \
+             RETURNING incarnation",
         );
         let enter = enter.bind(name.as_str()).bind(identity).bind(version);
+        let dead_after = u32::try_from(DEAD_AFTER.as_millis()).unwrap_or(u32::MAX);
+        let enter = enter.bind(succeeds).bind(f64::from(dead_after));
         let Some(row) = database.row(enter).await? else {
             return Err(RegisterError::Taken(name.0));
         };

@@ -76,8 +76,8 @@ pub struct TrailQuery {
 
 /// The copy of the trails in a database.
 pub struct PgTrail {
-    database: Database,
-    replica: ReplicaName,
+    pub(crate) database: Database,
+    pub(crate) replica: ReplicaName,
     /// Days whose partition is there.
     days: Mutex<HashSet<i64>>,
 }
@@ -100,44 +100,26 @@ impl PgTrail {
     /// [`StoreError`] when the database can't be written: none was taken then,
     /// or all were and that is not known.
     pub async fn take(&self, records: &[TrailRecord]) -> Result<(), StoreError> {
-        for day in records.iter().map(|it| day_of(it.time)) {
-            self.partition(day).await?;
-        }
+        self.see_to_days(records).await?;
         self.database.execute(self.insert(records)).await.map(drop)
     }
 
+    /// Sees to the partitions of records.
+    pub(crate) async fn see_to_days(&self, records: &[TrailRecord]) -> Result<(), StoreError> {
+        for day in records.iter().map(|it| day_of(it.time)) {
+            self.partition(day).await?;
+        }
+        Ok(())
+    }
+
     fn insert(&self, records: &[TrailRecord]) -> Statement {
-        let texts = |text: fn(&TrailRecord) -> Option<&str>| -> Vec<Option<String>> {
-            records.iter().map(|it| text(it).map(storable)).collect()
-        };
-        Statement::new(
-            "INSERT INTO audit_records (replica, sequence, time, action, outcome, subject, \
-             grant_id, lineage, session_id, address, line) \
-             SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], \
-             $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[]) \
+        let insert = Statement::new(format!(
+            "INSERT INTO audit_records ({}) SELECT $1, * FROM {} \
              ON CONFLICT (replica, sequence, time) DO NOTHING",
-        )
-        .bind(self.replica.as_str())
-        .bind(
-            records
-                .iter()
-                .map(|it| whole(it.sequence))
-                .collect::<Vec<i64>>(),
-        )
-        .bind(
-            records
-                .iter()
-                .map(|it| it.time.as_millisecond())
-                .collect::<Vec<i64>>(),
-        )
-        .bind(texts(|it| Some(&it.action)))
-        .bind(texts(|it| Some(&it.outcome)))
-        .bind(texts(|it| it.subject.as_deref()))
-        .bind(texts(|it| it.grant.as_deref()))
-        .bind(texts(|it| it.lineage.as_deref()))
-        .bind(texts(|it| it.session_id.as_deref()))
-        .bind(texts(|it| it.address.as_deref()))
-        .bind(texts(|it| Some(&it.line)))
+            columns::NAMES,
+            columns::ARRAYS,
+        ));
+        columns::bind(insert.bind(self.replica.as_str()), records)
     }
 
     /// Records that are looked for, in the order in which they came here; each
@@ -164,11 +146,22 @@ impl PgTrail {
         let rows = self.database.rows(asked.bind(first_kept)).await?;
         for row in &rows {
             let name: String = get(row, "relname")?;
-            let drop =
-                format!("DO $$ BEGIN PERFORM {PARTITIONS}; DROP TABLE IF EXISTS {name}; END $$");
+            // What is kept begins after the last of each replica; its hash stands
+            // at the end of its line.
+            let drop = format!(
+                "DO $$ BEGIN PERFORM {PARTITIONS}; \
+                 IF to_regclass('{name}') IS NOT NULL THEN \
+                 INSERT INTO audit_joints (replica, sequence, hash) \
+                 SELECT DISTINCT ON (replica) replica, sequence, left(right(line, 69), 64) \
+                 FROM {name} ORDER BY replica, sequence DESC ON CONFLICT DO NOTHING; \
+                 DROP TABLE {name}; END IF; END $$"
+            );
             self.database.execute(Statement::new(drop)).await?;
         }
         self.known().clear();
+        let signed = Statement::new("DELETE FROM audit_checkpoints WHERE time < $1");
+        let signed = signed.bind(day_of(before) * DAY);
+        self.database.execute(signed).await?;
         Ok(rows.len())
     }
 
@@ -263,6 +256,39 @@ fn record(row: &PgRow) -> Result<TrailRecord, StoreError> {
         address: get(row, "address")?,
         line: get(row, "line")?,
     })
+}
+
+/// The columns of records, as arrays of one statement.
+pub(crate) mod columns {
+    use super::{Statement, TrailRecord, storable, whole};
+
+    /// The columns that are written; the first is the replica's name.
+    pub(crate) const NAMES: &str = "replica, sequence, time, action, outcome, subject, \
+         grant_id, lineage, session_id, address, line";
+
+    /// All but the first, as rows.
+    pub(crate) const ARRAYS: &str = "unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], \
+         $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])";
+
+    /// Gives the arrays their values.
+    pub(crate) fn bind(statement: Statement, records: &[TrailRecord]) -> Statement {
+        let numbers =
+            |number: fn(&TrailRecord) -> i64| -> Vec<i64> { records.iter().map(number).collect() };
+        let texts = |text: fn(&TrailRecord) -> Option<&str>| -> Vec<Option<String>> {
+            records.iter().map(|it| text(it).map(storable)).collect()
+        };
+        statement
+            .bind(numbers(|it| whole(it.sequence)))
+            .bind(numbers(|it| it.time.as_millisecond()))
+            .bind(texts(|it| Some(&it.action)))
+            .bind(texts(|it| Some(&it.outcome)))
+            .bind(texts(|it| it.subject.as_deref()))
+            .bind(texts(|it| it.grant.as_deref()))
+            .bind(texts(|it| it.lineage.as_deref()))
+            .bind(texts(|it| it.session_id.as_deref()))
+            .bind(texts(|it| it.address.as_deref()))
+            .bind(texts(|it| Some(&it.line)))
+    }
 }
 
 /// Days since 1970, in UTC.

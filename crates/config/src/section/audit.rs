@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Audit {
+    /// Where a record is durable before anyone is told: in the files of `dir`, or
+    /// in the database of `store.durable`, where no disk outlasts the server.
+    pub primary: TrailPrimary,
     /// Folder of the segments, under `server.data_dir` unless absolute.
     #[schemars(length(min = 1))]
     pub dir: PathBuf,
@@ -41,9 +44,21 @@ pub struct Audit {
     pub ship_to: Vec<String>,
 }
 
+/// Where the trail is at home.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TrailPrimary {
+    /// In files, synced to this machine's disk.
+    #[default]
+    File,
+    /// In PostgreSQL; `dir` is a working copy that begins anew at each start.
+    Postgres,
+}
+
 impl Default for Audit {
     fn default() -> Self {
         Self {
+            primary: TrailPrimary::default(),
             dir: PathBuf::from("audit"),
             retention_days: 365,
             hot_days: 90,

@@ -4,6 +4,7 @@ mod keeping;
 mod keys;
 mod proof;
 mod reading;
+mod replicas;
 
 use std::path::PathBuf;
 
@@ -29,7 +30,7 @@ pub(crate) enum Audit {
     Export(reading::Export),
     /// Check every record, the chain and the checkpoints; exits 1 naming the first bad one
     #[command(
-        after_help = "Example:\n  hallpass audit verify /var/lib/hallpass/audit --checkpoint kept-elsewhere.txt --public-key hallpass.pub"
+        after_help = "Example:\n  hallpass audit verify /var/lib/hallpass/audit --checkpoint kept-elsewhere.txt --public-key hallpass.pub\n  HALLPASS_AUDIT_STORE=postgres://… hallpass audit verify    all replicas, in their database"
     )]
     Verify(proof::Verify),
     /// Show by a proof that a record is among those a checkpoint states, or that

@@ -17,7 +17,7 @@ use hallpass_core::{
 };
 use hallpass_telemetry::Metrics;
 
-use super::{follow::FollowedTrail, lifecycle::Tasks};
+use super::{follow::FollowedTrail, lifecycle::Tasks, trail::Joined};
 use crate::cli::Stop;
 
 pub(crate) use postgres::{connect, settings};
@@ -64,6 +64,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) trail: &'a Arc<FollowedTrail>,
     pub(crate) metrics: &'a Arc<Metrics>,
     pub(crate) tasks: &'a Tasks,
+    /// What was joined before, for the trail.
+    pub(crate) joined: Option<Joined>,
 }
 
 impl Durable {

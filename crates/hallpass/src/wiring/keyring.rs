@@ -17,10 +17,12 @@ use hallpass_core::{
 };
 use hallpass_store_postgres::PgKeys;
 use hallpass_store_sqlite::{Database, SqliteKeys};
+use hallpass_telemetry::Metrics;
 
 use super::{
     clock::{self, SystemClock, SystemIds},
     durable, install,
+    trail::Joined,
 };
 use crate::cli::Stop;
 
@@ -55,8 +57,17 @@ impl Keyring {
         if !config.store.durable.is_postgres() {
             return Self::open(&config.server.data_dir, &config.audit.dir).await;
         }
-        let trail = open_trail(&config.audit.dir)?;
-        let database = durable::connect(&config.store).await?;
+        let (database, trail) = match Joined::before_the_trail(config).await? {
+            Some(joined) => {
+                let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+                let (trail, _) = joined.trail(config, metrics).await?;
+                (joined.database, trail)
+            }
+            None => {
+                let trail = open_trail(&config.audit.dir)?;
+                (durable::connect(&config.store).await?, trail)
+            }
+        };
         database.check_key(&install_key).await?;
         let keys = Arc::new(PgKeys::load(database.clone()).await?);
         let hasher = install_key.hasher(Purpose::ApiKey);

@@ -108,10 +108,18 @@ impl Server {
         let rules = Arc::new(policy::policy(config)?);
 
         let install_key = install::open_key(&config.server)?;
-        let (trail, recovery) = trail::open(config, metrics.clone())?;
+        let joined = trail::Joined::before_the_trail(config).await?;
+        let (trail, recovery) = match &joined {
+            Some(joined) => joined.trail(config, metrics.clone()).await?,
+            None => trail::open(config, metrics.clone())?,
+        };
         let progress = trail.progress();
         let trail = Arc::new(FollowedTrail::new(trail, &recovery));
-        trail::note_gap(&config.audit.dir, &*trail).await?;
+        let last = match &joined {
+            Some(joined) => trail::last_in(joined).await?,
+            None => trail::last_of(&config.audit.dir).await?,
+        };
+        trail::note_gap(last, &*trail).await?;
 
         let died = CancellationToken::new();
         let tasks = Tasks::new(died.clone());
@@ -122,6 +130,7 @@ impl Server {
             trail: &trail,
             metrics: &metrics,
             tasks: &tasks,
+            joined,
         };
         let durable = Durable::open(&opening).await?;
         loaded
@@ -134,6 +143,7 @@ impl Server {
         let board = Arc::new(Board::default());
         let beside = trail::Beside {
             config,
+            install_key: &install_key,
             progress: progress.clone(),
             log: trail.clone(),
             metrics: metrics.clone(),
@@ -358,7 +368,9 @@ impl Server {
         let tasks = self.tasks.stop().await;
         let recorded = record(&self.trail, Action::ServerStop).await;
         self.durable.close().await;
-        self.trail.close();
+        let trail = self.trail.clone();
+        // It may wait for a database, which needs this thread.
+        tokio::task::spawn_blocking(move || trail.close()).await?;
         tracing::info!("stopped");
         tasks?;
         recorded.map_err(|why| Stop::no(format!("the server's end is not recorded: {why}")))

@@ -7,6 +7,7 @@
 mod checkpoints;
 mod copying;
 mod keeping;
+mod primary;
 mod reading;
 mod sending;
 mod stdout;
@@ -17,6 +18,7 @@ use hallpass_audit::{Progress, Recovery, StoredRecord, Trail, TrailSettings};
 use hallpass_config::{Config, section};
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
+    hash::{InstallKey, Purpose},
     ports::AuditLog,
 };
 use hallpass_telemetry::Metrics;
@@ -33,6 +35,7 @@ use super::{
 use crate::cli::Stop;
 
 pub(crate) use keeping::archive;
+pub(crate) use primary::Joined;
 pub(crate) use reading::{searched, with_replica};
 
 /// Records among which the last start or stop of the server is looked for;
@@ -63,12 +66,24 @@ fn settings(config: &section::Audit, metrics: Arc<Metrics>) -> TrailSettings {
     settings
 }
 
-/// Records that the server did not say when it ended last, and that nothing
-/// was recorded since.
-pub(crate) async fn note_gap(dir: &Path, log: &dyn AuditLog) -> Result<(), Stop> {
+/// The last records of a directory.
+pub(crate) async fn last_of(dir: &Path) -> Result<Vec<StoredRecord>, Stop> {
     let dir = dir.to_owned();
     let read = tokio::task::spawn_blocking(move || hallpass_audit::tail(&dir, LOOKED_BACK));
-    let records = read.await??;
+    Ok(read.await??)
+}
+
+/// The last records of a replica whose trail is in the database.
+pub(crate) async fn last_in(joined: &Joined) -> Result<Vec<StoredRecord>, Stop> {
+    let name = joined.replica.name().as_str();
+    let lines = joined.database.last_trail_lines(name, LOOKED_BACK).await?;
+    let read = |line: &String| StoredRecord::read(line.as_bytes()).map_err(Stop::no);
+    lines.iter().map(read).collect()
+}
+
+/// Records that the server did not say when it ended last, and that nothing
+/// was recorded since.
+pub(crate) async fn note_gap(records: Vec<StoredRecord>, log: &dyn AuditLog) -> Result<(), Stop> {
     let lives = |record: &&StoredRecord| {
         let action = record.known_action();
         matches!(action, Some(Action::ServerStart | Action::ServerStop))
@@ -97,6 +112,7 @@ pub(crate) async fn note_gap(dir: &Path, log: &dyn AuditLog) -> Result<(), Stop>
 /// What lives beside the trail.
 pub(crate) struct Beside<'a> {
     pub(crate) config: &'a Config,
+    pub(crate) install_key: &'a InstallKey,
     pub(crate) progress: Progress,
     pub(crate) log: Arc<dyn AuditLog>,
     pub(crate) metrics: Arc<Metrics>,
@@ -109,7 +125,11 @@ pub(crate) struct Beside<'a> {
 impl Beside<'_> {
     /// Starts it all.
     pub(crate) fn start(self, tasks: &Tasks) -> Result<(), Stop> {
-        let seed: Zeroizing<[u8; 32]> = install::open_checkpoint_key(&self.config.server.data_dir)?;
+        let seed: Zeroizing<[u8; 32]> = match &self.fleet {
+            // The next process of this name signs with the same key.
+            Some(fleet) if self.is_in_database() => self.checkpoint_seed(fleet),
+            _ => install::open_checkpoint_key(&self.config.server.data_dir)?,
+        };
         checkpoints::start(&self, &seed, tasks)?;
         keeping::start(&self, tasks)?;
         sending::start(&self, tasks)?;
@@ -121,5 +141,15 @@ impl Beside<'_> {
 
     fn audit(&self) -> &section::Audit {
         &self.config.audit
+    }
+
+    fn checkpoint_seed(&self, fleet: &Fleet) -> Zeroizing<[u8; 32]> {
+        let hasher = self.install_key.hasher(Purpose::Checkpoint);
+        Zeroizing::new(*hasher.hash(fleet.replica.as_bytes()).as_bytes())
+    }
+
+    /// Whether the trail is at home in the database.
+    fn is_in_database(&self) -> bool {
+        self.audit().primary == section::TrailPrimary::Postgres
     }
 }

@@ -14,6 +14,7 @@ mod copied;
 mod crash;
 mod outage;
 mod pair;
+mod primary;
 mod replicas;
 mod takeover;
 mod trails;

@@ -7,6 +7,7 @@
     reason = "a failure here fails the test"
 )]
 
+mod chain;
 mod contract;
 mod outage;
 mod replicas;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use hallpass_audit::{Evidence, Hash, PublicKey, SignedCheckpoint, VerifyReport};
+use hallpass_audit::{Anchor, Evidence, Hash, PublicKey, SignedCheckpoint, VerifyReport};
+use secrecy::SecretString;
 
 use super::{Stop, existing, say};
 
@@ -10,7 +11,16 @@ use super::{Stop, existing, say};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Verify {
     /// The directory of the segments
-    dir: PathBuf,
+    #[arg(required_unless_present = "store", conflicts_with = "store")]
+    dir: Option<PathBuf>,
+    /// The PostgreSQL database that has the trails of all replicas, or copies of
+    /// them; better in the environment than here
+    #[arg(long, value_name = "ADDRESS", env = "HALLPASS_AUDIT_STORE", hide_env_values = true, value_parser = super::reading::address,
+          conflicts_with_all = ["checkpoint", "public_key", "partial"])]
+    store: Option<SecretString>,
+    /// Only of this replica, in a database
+    #[arg(long, requires = "store")]
+    replica: Option<String>,
     /// Checkpoints kept elsewhere: signed notes, or the lines the server sent
     #[arg(long, value_name = "FILE")]
     checkpoint: Vec<PathBuf>,
@@ -27,7 +37,16 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(super) fn run(self) -> Result<(), Stop> {
-        let dir = existing(self.dir)?;
+        let Some(dir) = self.dir else {
+            let store = self.store.unwrap_or_default();
+            return super::replicas::verify(store, self.replica, self.json);
+        };
+        let dir = existing(dir)?;
+        if Anchor::of(&dir)?.is_some() {
+            return Err(Stop::usage(
+                "this directory is the working copy of a trail that is at home in PostgreSQL; check that: HALLPASS_AUDIT_STORE=postgres://… hallpass audit verify",
+            ));
+        }
         let mut evidence = Evidence {
             partial: self.partial,
             ..Evidence::default()

@@ -139,7 +139,7 @@ impl Filter {
     }
 }
 
-fn address(text: &str) -> Result<SecretString, String> {
+pub(super) fn address(text: &str) -> Result<SecretString, String> {
     Ok(SecretString::from(text))
 }
 

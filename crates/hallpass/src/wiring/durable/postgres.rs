@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_config::section;
+use hallpass_config::{Config, section};
 use hallpass_core::usage::day_of;
 use hallpass_store_postgres::{
     Database, PgCalls, PgFeed, PgGrants, PgInterviews, PgKeys, PgPasses, PgRevocations, PgSettings,
@@ -56,12 +56,11 @@ pub(crate) async fn connect(store: &section::Store) -> Result<Database, Stop> {
 /// Connects and enters this process among the replicas.
 pub(super) async fn open(opening: &Opening<'_>) -> Result<Durable, Stop> {
     let config = opening.config;
-    let database = connect(&config.store).await?;
+    let (database, replica) = match &opening.joined {
+        Some(joined) => (joined.database.clone(), joined.replica.clone()),
+        None => join(config).await?,
+    };
     database.check_key(opening.install_key).await?;
-    let (name, identity) = replica::of(&config.server)?;
-    let version = env!("CARGO_PKG_VERSION");
-    let replica = Replica::register(database.clone(), name, &identity, version).await?;
-    let replica = Arc::new(replica);
     tracing::info!(replica = %replica.name(), "a replica on PostgreSQL");
 
     let keys = Arc::new(PgKeys::load(database.clone()).await?);
@@ -104,6 +103,20 @@ pub(super) async fn open(opening: &Opening<'_>) -> Result<Durable, Stop> {
     })
 }
 
+/// Enters a replica whose trail is in its own files.
+async fn join(config: &Config) -> Result<(Database, Arc<Replica>), Stop> {
+    let database = connect(&config.store).await?;
+    let (name, identity) = replica::of(&config.server)?;
+    if database.has_chain(&name).await? {
+        return Err(Stop::usage(format!(
+            "the trail of replica {name:?} is in the database, and with audit.primary = \"file\" another would begin under its name. Set audit.primary = \"postgres\", or server.replica to another name."
+        )));
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let replica = Replica::register(database.clone(), name, &identity, version).await?;
+    Ok((database, Arc::new(replica)))
+}
+
 /// Says again and again that this process lives. Trouble is told when it
 /// begins and when it is over.
 async fn beat(replica: Arc<Replica>, metrics: Arc<Metrics>, stop: CancellationToken) {
@@ -124,7 +137,7 @@ async fn beat(replica: Arc<Replica>, metrics: Arc<Metrics>, stop: CancellationTo
             }
             Err(error) if !troubled => {
                 troubled = true;
-                tracing::error!(%error, "the database does not hear this replica; after 6 seconds others end its calls");
+                tracing::error!(%error, "the database does not hear this replica; after 6 seconds others take its calls over");
             }
             Err(_) => {}
         }

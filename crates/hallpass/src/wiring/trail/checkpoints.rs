@@ -17,6 +17,7 @@ use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
     ports::AuditLog,
 };
+use hallpass_store_postgres::KeptCheckpoint;
 use hallpass_telemetry::Metrics;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,7 @@ use crate::{
     wiring::{
         alerts::board::{Board, cause},
         clock::now,
+        durable::Fleet,
         lifecycle::Tasks,
     },
 };
@@ -40,6 +42,7 @@ const RECORDED_EVERY: i64 = 3600;
 
 pub(super) fn start(beside: &Beside<'_>, seed: &[u8; 32], tasks: &Tasks) -> Result<(), Stop> {
     let key = CheckpointKey::new(seed, beside.progress.chain_uid())?;
+    let public = key.public().to_string();
     let (newest, deliveries) = watch::channel(None);
     let signer = Signer {
         dir: beside.audit().dir.clone(),
@@ -53,6 +56,8 @@ pub(super) fn start(beside: &Beside<'_>, seed: &[u8; 32], tasks: &Tasks) -> Resu
         newest,
         signed_at: now(),
         recorded_at: None,
+        also: beside.fleet.clone().filter(|_| beside.is_in_database()),
+        public,
     };
     tasks.spawn("trail-checkpoints", |stop| signer.run(stop));
     if let Some(place) = &beside.audit().checkpoint_to {
@@ -77,6 +82,9 @@ struct Signer {
     newest: watch::Sender<Option<SignedCheckpoint>>,
     signed_at: Timestamp,
     recorded_at: Option<Timestamp>,
+    /// Where checkpoints are kept besides, of a trail that is at home there.
+    also: Option<Fleet>,
+    public: String,
 }
 
 impl Signer {
@@ -155,7 +163,23 @@ impl Signer {
         notary.sign(self.signed_at)
     }
 
+    /// Keeps a checkpoint where the trail is. One that is not kept is no harm:
+    /// the next states more.
+    async fn keep(&self, checkpoint: &SignedCheckpoint) {
+        let Some(fleet) = &self.also else { return };
+        let kept = KeptCheckpoint {
+            records: checkpoint.size,
+            time: checkpoint.time,
+            note: checkpoint.note.clone(),
+            public_key: self.public.clone(),
+        };
+        if let Err(error) = fleet.trail.keep_checkpoint(&kept).await {
+            tracing::warn!(%error, "audit trail: a checkpoint is not in the database");
+        }
+    }
+
     async fn made(&mut self, checkpoint: SignedCheckpoint) {
+        self.keep(&checkpoint).await;
         self.metrics.audit.checkpoint(checkpoint.size);
         let recorded = self
             .recorded_at

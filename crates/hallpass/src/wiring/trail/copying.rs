@@ -24,11 +24,14 @@ pub(super) fn start(beside: &Beside<'_>, tasks: &Tasks) -> Result<(), Stop> {
     let Some(fleet) = &beside.fleet else {
         return Ok(());
     };
-    let copy = Copy {
-        replica: fleet.replica.clone(),
-        trail: fleet.trail.clone(),
-    };
-    send(beside, (NAME.to_owned(), Box::new(copy)), tasks)?;
+    // What is at home there need not be copied.
+    if !beside.is_in_database() {
+        let copy = Copy {
+            replica: fleet.replica.clone(),
+            trail: fleet.trail.clone(),
+        };
+        send(beside, (NAME.to_owned(), Box::new(copy)), tasks)?;
+    }
 
     let (trail, metrics) = (fleet.trail.clone(), beside.metrics.clone());
     let days = beside.config.store.postgres.trail_days;
@@ -62,7 +65,8 @@ impl Receiver for Copy {
     }
 }
 
-fn copied(replica: &str, record: StoredRecord) -> TrailRecord {
+/// A record as the database has it.
+pub(super) fn copied(replica: &str, record: StoredRecord) -> TrailRecord {
     let named = record.facts.get("grant").cloned();
     let lineage = record.grant.as_ref().map(|grant| grant.lineage.to_string());
     let announced = record.draft.as_ref().map(|draft| draft.lineage.clone());
