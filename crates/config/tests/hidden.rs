@@ -83,6 +83,7 @@ fn the_printed_settings_are_toml_with_origins() {
     dir = ".hallpass/audit"  # default
     gather_window_us = 1000  # default
     hot_days = 90  # default
+    primary = "file"  # default
     retention_days = 365  # default
     segment_max_bytes = 67108864  # default
     segment_max_hours = 24  # default

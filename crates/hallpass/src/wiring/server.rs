@@ -368,7 +368,7 @@ impl Server {
         let tasks = self.tasks.stop().await;
         let recorded = record(&self.trail, Action::ServerStop).await;
         self.durable.close().await;
-        let trail = self.trail.clone();
+        let trail = self.trail;
         // It may wait for a database, which needs this thread.
         tokio::task::spawn_blocking(move || trail.close()).await?;
         tracing::info!("stopped");

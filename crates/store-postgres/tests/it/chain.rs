@@ -197,7 +197,9 @@ async fn what_is_dropped_by_age_leaves_where_it_ended() {
     let lines = database.trail_lines("a", None, 10).await.unwrap();
     let left: Vec<u64> = lines.iter().map(|(sequence, ..)| *sequence).collect();
     assert_eq!(left, [4, 5]);
-    append(&chain, 6, 6).await.unwrap();
+    let next = [record(6, NOON + day * 2)];
+    let before = hash(5);
+    chain.append(&next, Some(&before), &state(7)).await.unwrap();
 }
 
 #[tokio::test]
