@@ -15,6 +15,7 @@ mod prepare;
 mod replicas;
 mod run;
 mod scan_corpus;
+mod simulate;
 mod test;
 
 use std::process::ExitCode;
@@ -54,6 +55,8 @@ enum Task {
     Crash(crash::Args),
     /// Run three replicas with PostgreSQL, Redis and nginx; with `--chaos`, break them
     Replicas(replicas::Args),
+    /// Run replicas on a simulated network, by seed
+    Simulate(simulate::Args),
     /// Fuzz one parser, or each, for some minutes on nightly
     Fuzz(fuzz::Args),
     /// Build for release and run for minutes with a fault every few seconds
@@ -82,6 +85,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Bench(args) => bench::bench(&args),
         Task::Crash(args) => crash::crash(&args),
         Task::Replicas(args) => replicas::replicas(&args),
+        Task::Simulate(args) => simulate::simulate(&args),
         Task::Fuzz(args) => fuzz::fuzz(&args),
         Task::Soak(args) => bench::soak(args),
     }
