@@ -1,7 +1,7 @@
 //! OpenTelemetry traces: spans of requests and their steps, sent over OTLP.
 //!
 //! A request's span is made where it comes in ([`Traces::begin`]) and is the
-//! current one of whatever runs in its scope; [`step`] makes spans below it.
+//! current one of whatever runs in its scope; [`step()`] makes spans below it.
 //! Where a request is not sampled there is no current span, and a step costs a
 //! look at a flag.
 
