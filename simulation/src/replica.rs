@@ -163,6 +163,7 @@ impl Site {
             traces: Traces::default(),
             health: Arc::new(Well),
             alerts: Arc::new(MemoryAlerts::default()),
+            counted: Arc::default(),
             trail: Arc::new(Well),
             relay: None,
             calls: Some(desk),
