@@ -16,6 +16,7 @@ use hallpass_core::{
     refusal::Refusal,
     request::RequestFacts,
 };
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -26,6 +27,16 @@ use crate::meter::Prices;
 
 /// Longer than any call lives at OpenAI, which ends each after an hour.
 const LONGEST_CALL: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// The waits before a store is told again that a call is over.
+const FORGET_AGAIN: [Duration; 6] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+];
 
 /// What calls need.
 pub struct CallParts {
@@ -228,8 +239,20 @@ impl CallDesk {
         self.forget(&standing.place.call_id).await;
     }
 
-    /// A call that stays kept is hung up once more at the next start.
+    /// Tried again while the store is away. A call that stays kept for all that
+    /// is looked for once more at the next start, and found to be over.
     pub(super) async fn forget(&self, call_id: &str) {
+        for wait in FORGET_AGAIN {
+            match self.parts.standing.forget(call_id).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(call = call_id, %error, "trying again"),
+            }
+            // Who stops waits for nothing that can be done later.
+            if self.tasks.is_closed() {
+                break;
+            }
+            sleep(wait).await;
+        }
         if let Err(error) = self.parts.standing.forget(call_id).await {
             tracing::error!(call = call_id, %error, "a call that is over stays on record");
         }
