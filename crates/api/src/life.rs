@@ -97,7 +97,7 @@ pub fn read_revocation(body: &[u8]) -> Result<(Scope, Option<String>), Refusal> 
         let text = format!("\"kind\" is missing. It is {KINDS}.");
         return Err(Refusal::new(Code::InvalidMember, text).member("kind"));
     };
-    let scope = Scope::new(kind, target).map_err(|error| {
+    let scope = Scope::asked(kind, target).map_err(|error| {
         let text = format!("\"target\" of a revocation of kind \"{kind}\" {error}.");
         Refusal::new(Code::InvalidMember, text).member("target")
     })?;
@@ -293,6 +293,8 @@ mod tests {
             (r#"{"kind": "subject"}"#, "target"),
             (r#"{"kind": "subject", "target": ""}"#, "target"),
             (r#"{"kind": "before", "target": "noon"}"#, "target"),
+            (r#"{"kind": "grant", "target": "user-1"}"#, "target"),
+            (r#"{"kind": "lineage", "target": "gr_1"}"#, "target"),
             (r#"{"kind": "all", "target": "x"}"#, "target"),
             (r#"{"kind": "all", "until": 1}"#, "until"),
         ];

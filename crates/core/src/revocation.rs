@@ -80,9 +80,32 @@ pub enum InvalidScope {
     /// The target is no time.
     #[error("is no time such as 2026-11-22T21:00:00Z")]
     Time,
+    /// The target is no id of this kind.
+    #[error("is no id of that kind: those begin with \"{0}\"")]
+    Kind(&'static str),
 }
 
 impl Scope {
+    /// The scope somebody asks for.
+    ///
+    /// A slip of the pen must not look as if it had blocked something, so what
+    /// can't be an id of its kind is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidScope`] when the two do not fit.
+    pub fn asked(kind: ScopeKind, target: Option<String>) -> Result<Self, InvalidScope> {
+        let prefix = match kind {
+            ScopeKind::Grant => "gr_",
+            ScopeKind::Lineage => "ln_",
+            _ => "",
+        };
+        if target.as_ref().is_some_and(|it| !it.starts_with(prefix)) {
+            return Err(InvalidScope::Kind(prefix));
+        }
+        Self::new(kind, target)
+    }
+
     /// The scope of a kind and its target as text.
     ///
     /// # Errors

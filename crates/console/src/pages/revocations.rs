@@ -144,7 +144,7 @@ fn read(fields: &Fields) -> Result<(Scope, Option<String>), Refusal> {
     let kind: ScopeKind = kind
         .parse()
         .map_err(|_| wrong("Choose what is to be revoked.".to_owned()).member("kind"))?;
-    let scope = Scope::new(kind, fields.text("target")).map_err(|error| {
+    let scope = Scope::asked(kind, fields.text("target")).map_err(|error| {
         let text = format!(
             "What is named for a revocation of kind \"{kind}\" {error}. Nothing was revoked."
         );
