@@ -14,7 +14,7 @@ impl RecordSummary<'_> {
     /// What it counts; none where it counts nothing.
     #[must_use]
     pub fn counted(&self) -> Option<Counted> {
-        let action: Action = self.action.parse().ok()?;
+        let action = self.action?;
         let is_mint = matches!(action, Action::GrantCreate | Action::GrantRefresh);
         let code = self.code.as_deref().unwrap_or_default();
         // A crowd that was turned away is one record.

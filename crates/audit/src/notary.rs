@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chain::Hash,
     checkpoint::{BadNote, Checkpoint, CheckpointKey},
-    follow::Follower,
-    line::hash_of,
+    hear::RecordFollower,
     merkle::Tree,
     primary::Anchor,
     reader::ReadError,
     segment::list,
     sidecar::{Index, tree_before},
+    trail::Progress,
 };
 
 /// The file of a trail's checkpoints, oldest first.
@@ -77,7 +77,7 @@ pub enum NotaryError {
 pub struct Notary {
     dir: PathBuf,
     key: CheckpointKey,
-    follower: Follower,
+    follower: RecordFollower,
     tree: Tree,
     head: Option<Hash>,
     /// The checkpoint made last.
@@ -87,14 +87,14 @@ pub struct Notary {
 }
 
 impl Notary {
-    /// Goes on after the last checkpoint of a trail's directory, and leaves
-    /// the public key there.
+    /// Goes on after the last checkpoint of an open trail's directory, and
+    /// leaves the public key there.
     ///
     /// # Errors
     ///
     /// [`NotaryError`] when the directory can't be used, or the last
     /// checkpoint is another key's.
-    pub fn open(dir: &Path, key: CheckpointKey) -> Result<Self, NotaryError> {
+    pub fn open(dir: &Path, key: CheckpointKey, trail: &Progress) -> Result<Self, NotaryError> {
         let public = format!("{}\n", key.public());
         let kept = dir.join(PUBLIC_KEY);
         if fs::read_to_string(&kept).ok().as_ref() != Some(&public) {
@@ -106,7 +106,7 @@ impl Notary {
         let tree = known_tree(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
-            follower: Follower::new(dir, tree.size()),
+            follower: RecordFollower::new(dir, tree.size(), trail),
             tree,
             key,
             head: None,
@@ -122,8 +122,8 @@ impl Notary {
     /// [`NotaryError`] when the trail can't be read, or is not the one that
     /// was signed before.
     pub fn catch_up(&mut self, durable: u64) -> Result<u64, NotaryError> {
-        while let Some((number, line)) = self.follower.next_line(durable)? {
-            let hash = hash_of(line).filter(|_| number == self.tree.size());
+        while let Some((number, record)) = self.follower.next_record(durable)? {
+            let hash = record.hash().filter(|_| number == self.tree.size());
             let Some(hash) = hash else {
                 return Err(io::Error::other("a record is missing or has no hash").into());
             };
@@ -137,6 +137,11 @@ impl Notary {
             return Err(NotaryError::Contradiction { signed, what });
         }
         Ok(self.tree.size() - signed)
+    }
+
+    /// Ends when so many records wait that they are worth a step.
+    pub async fn plenty(&self) {
+        self.follower.plenty().await;
     }
 
     fn check(&self) -> Result<(), NotaryError> {

@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hallpass_core::ports::{AuditReceipt, AuditUnavailable};
+use hallpass_core::{
+    audit::AuditEvent,
+    ports::{AuditReceipt, AuditUnavailable},
+};
 
 use crate::gather::Gather;
 
@@ -44,6 +47,8 @@ pub(crate) struct Load {
     pub(crate) bodies: Vec<u8>,
     /// Where each body ends.
     pub(crate) ends: Vec<usize>,
+    /// What each final record tells, for those who follow.
+    pub(crate) events: Vec<Option<AuditEvent>>,
 }
 
 impl Load {
@@ -57,6 +62,7 @@ impl Load {
     fn clear(&mut self) {
         self.bodies.clear();
         self.ends.clear();
+        self.events.clear();
     }
 }
 
@@ -141,8 +147,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Puts a record in line.
-    pub(crate) fn push(&self, body: &[u8]) -> Result<Ticket, AuditUnavailable> {
+    /// Puts a record in line, and what it tells those who follow.
+    pub(crate) fn push(
+        &self,
+        body: &[u8],
+        event: Option<AuditEvent>,
+    ) -> Result<Ticket, AuditUnavailable> {
         let mut waiting = held(&self.waiting);
         if waiting.closed {
             return Err(AuditUnavailable::Refused("the trail is closed".to_owned()));
@@ -158,6 +168,7 @@ impl Queue {
         waiting.load.bodies.extend_from_slice(body);
         let end = waiting.load.bodies.len();
         waiting.load.ends.push(end);
+        waiting.load.events.push(event);
         let batch = waiting.batch.clone();
         let wake = waiting.wake_at == Some(place + 1);
         drop(waiting);

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
+use hallpass_core::audit::Action;
 use jiff::Timestamp;
 use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer, de};
@@ -22,8 +23,8 @@ static FINAL: Place = Place::new(|| Finder::new(br#""phase":"outcome""#));
 pub struct RecordSummary<'a> {
     /// When it happened.
     pub time: Timestamp,
-    /// What was done.
-    pub action: Cow<'a, str>,
+    /// What was done; none where this version does not know it.
+    pub action: Option<Action>,
     /// How it went.
     pub outcome: OutcomeKind,
     /// The stable code of a refusal or failure.
@@ -38,7 +39,7 @@ pub struct RecordSummary<'a> {
     pub mode: Option<Cow<'a, str>>,
     /// Whether it is of a request, and not of the server's own.
     pub is_request: bool,
-    facts: Facts<'a>,
+    pub(crate) facts: Facts<'a>,
 }
 
 impl<'a> RecordSummary<'a> {
@@ -57,13 +58,13 @@ impl<'a> RecordSummary<'a> {
         // A refusal has neither grant nor draft.
         let named = |of_grant: Option<Text<'a>>, name: &str| {
             let text = of_grant.map(Text::into_inner);
-            text.or_else(|| ours.facts.get(name).cloned())
+            text.or_else(|| ours.facts.get(name))
         };
         let profile = named(grant.profile.or(draft.profile), "profile");
         let mode = named(grant.mode.or(draft.mode), "mode");
         Some(Self {
             time: Timestamp::from_millisecond(time).ok()?,
-            action: ours.action,
+            action: ours.action.parse().ok(),
             outcome: ours.outcome,
             code: ours.code.map(Text::into_inner),
             subject: grant.subject.or_else(user).map(Text::into_inner),
@@ -81,7 +82,7 @@ impl<'a> RecordSummary<'a> {
     /// A further fact, by its name.
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&str> {
-        self.facts.get(name).map(|text| &**text)
+        self.facts.find(name)
     }
 }
 
@@ -133,14 +134,39 @@ struct Grant<'a> {
 }
 
 /// Facts in the order they were written; there are few.
-#[derive(Debug, Clone, Default)]
-struct Facts<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+#[derive(Debug, Clone)]
+pub(crate) enum Facts<'a> {
+    /// As a line tells them.
+    Read(Vec<(Cow<'a, str>, Cow<'a, str>)>),
+    /// As an event has them.
+    Told(&'a [(&'static str, String)]),
+}
+
+impl Default for Facts<'_> {
+    fn default() -> Self {
+        Self::Told(&[])
+    }
+}
 
 impl<'a> Facts<'a> {
-    fn get(&self, name: &str) -> Option<&Cow<'a, str>> {
-        let mut facts = self.0.iter();
-        facts.find(|(known, _)| known == name).map(|(_, it)| it)
+    /// A fact, as long as what it was read from.
+    pub(crate) fn get(&self, name: &str) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Read(facts) => among(facts, name).map(|(_, it)| it.clone()),
+            Self::Told(facts) => among(facts, name).map(|(_, it)| it.into()),
+        }
     }
+
+    fn find(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Read(facts) => among(facts, name).map(|(_, it)| &**it),
+            Self::Told(facts) => among(facts, name).map(|(_, it)| it.as_str()),
+        }
+    }
+}
+
+fn among<'f, N: AsRef<str>, T>(facts: &'f [(N, T)], name: &str) -> Option<&'f (N, T)> {
+    facts.iter().find(|(known, _)| known.as_ref() == name)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Facts<'a> {
@@ -159,7 +185,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Facts<'a> {
                 while let Some((Text(name), Text(value))) = map.next_entry()? {
                     facts.push((name, value));
                 }
-                Ok(Facts(facts))
+                Ok(Facts::Read(facts))
             }
         }
 
@@ -188,7 +214,7 @@ mod tests {
     #[test]
     fn what_counts_is_read_and_the_rest_is_not() {
         let seen = RecordSummary::of(MINTED.as_bytes()).unwrap();
-        assert_eq!(seen.action, "grant.create");
+        assert_eq!(seen.action, Some(Action::GrantCreate));
         assert_eq!(seen.outcome, OutcomeKind::Success);
         assert_eq!(seen.subject.as_deref(), Some("user \"1\""));
         assert_eq!(seen.scheme.as_deref(), Some("api_key"));
@@ -207,7 +233,7 @@ mod tests {
             .replace("\"subject\":\"user \\\"1\\\"\",", "");
         serde_json::from_str::<serde_json::Value>(&line).unwrap();
         let seen = RecordSummary::of(line.as_bytes()).unwrap();
-        assert_eq!(seen.action, "grant.create");
+        assert_eq!(seen.action, Some(Action::GrantCreate));
         assert_eq!(seen.subject.as_deref(), Some("svc"));
         assert_eq!(seen.time.as_millisecond(), 1_795_381_200_000);
     }

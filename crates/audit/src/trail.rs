@@ -13,13 +13,14 @@ use std::{
 
 use hallpass_core::{
     Timestamp,
-    audit::{Action, AuditEvent, Outcome},
+    audit::{Action, AuditEvent, Outcome, Phase},
     ports::{AuditLog, AuditReceipt, AuditUnavailable, Clock, OwnedFuture},
 };
 
 use crate::{
     disk::{Disk, LocalDisk},
     encode::encode,
+    feed::{Ear, Feed},
     line::Sealer,
     lock::DirLock,
     ocsf::Kind,
@@ -112,6 +113,7 @@ pub struct Trail {
 pub struct Progress {
     durable: Arc<AtomicU64>,
     chain_uid: Arc<str>,
+    feed: Arc<Feed>,
 }
 
 impl Progress {
@@ -125,6 +127,11 @@ impl Progress {
     #[must_use]
     pub fn chain_uid(&self) -> &str {
         &self.chain_uid
+    }
+
+    /// Hears what becomes durable from now on.
+    pub(crate) fn listen(&self) -> Ear {
+        self.feed.listen()
     }
 }
 
@@ -192,6 +199,7 @@ impl Trail {
         let progress = Progress {
             durable: writer.durable.clone(),
             chain_uid: writer.chain.uid.as_deref().unwrap_or_default().into(),
+            feed: writer.feed.clone(),
         };
         let queue = Arc::new(Queue::default());
         let watch = StallWatch::new(queue.clone(), patience, writer.observer.clone());
@@ -226,14 +234,15 @@ impl Trail {
 
     fn enqueue(
         &self,
-        event: &AuditEvent,
+        event: AuditEvent,
     ) -> Result<
         impl Future<Output = Result<AuditReceipt, AuditUnavailable>> + use<>,
         AuditUnavailable,
     > {
-        let body = encode(Kind::of(event), event)
+        let body = encode(Kind::of(&event), &event)
             .map_err(|_| AuditUnavailable::Refused("the record is longer than 1 MiB".to_owned()))?;
-        self.queue.push(&body)
+        let told = (event.phase == Phase::Outcome).then_some(event);
+        self.queue.push(&body, told)
     }
 }
 
@@ -245,7 +254,7 @@ impl Drop for Trail {
 
 impl AuditLog for Trail {
     fn append(&self, event: AuditEvent) -> OwnedFuture<Result<AuditReceipt, AuditUnavailable>> {
-        match self.enqueue(&event) {
+        match self.enqueue(event) {
             Ok(ticket) => Box::pin(ticket),
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
@@ -304,6 +313,7 @@ fn writer(
         segment_max_age: settings.segment_max_age,
         clock: settings.clock,
         durable: Arc::new(AtomicU64::new(chain.next())),
+        feed: Arc::default(),
         sealer: Sealer::new(&uid, &settings.version),
         chain,
         current,
@@ -346,12 +356,13 @@ fn first_time(path: &Path) -> Option<Timestamp> {
 fn record_cut(writer: &mut Writer, clock: &dyn Clock, cut: &Cut) -> io::Result<()> {
     let body = encode(Kind::REPAIR, &cut_event(clock.now(), cut))
         .map_err(|_| io::Error::other("the record is too long"))?;
-    let load = Load {
+    let mut load = Load {
         ends: vec![body.len()],
         bodies: body,
+        ..Load::default()
     };
     writer
-        .commit(&load, &|| false)
+        .commit(&mut load, &|| false)
         .map(drop)
         .map_err(io::Error::other)
 }

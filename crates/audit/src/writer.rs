@@ -15,6 +15,7 @@ use hallpass_core::{Timestamp, ports::Clock};
 use crate::{
     chain::{Chain, Link},
     disk::{Disk, SegmentFile, write_all},
+    feed::Feed,
     gather::Gather,
     line::Sealer,
     lock::DirLock,
@@ -38,6 +39,8 @@ pub(crate) struct Writer {
     pub(crate) lines: Vec<u8>,
     /// The number of the first record that is not durable yet.
     pub(crate) durable: Arc<AtomicU64>,
+    /// Where it is told what became durable.
+    pub(crate) feed: Arc<Feed>,
     /// Held as long as this may write.
     pub(crate) lock: DirLock,
     /// Where records are durable, if not here, and where the trail stands there.
@@ -98,7 +101,11 @@ pub(crate) struct Fault {
 
 impl Writer {
     /// Writes a load and makes it durable; gives the number of its first record.
-    pub(crate) fn commit(&mut self, load: &Load, closing: &dyn Fn() -> bool) -> Result<u64, Fault> {
+    pub(crate) fn commit(
+        &mut self,
+        load: &mut Load,
+        closing: &dyn Fn() -> bool,
+    ) -> Result<u64, Fault> {
         let first = self.chain.next();
         let mut lines = std::mem::take(&mut self.lines);
         lines.clear();
@@ -106,13 +113,11 @@ impl Writer {
             head: self.chain.head,
             uid: None,
         };
-        let mut links = Vec::new();
+        let mut links = Vec::with_capacity(load.ends.len());
         for body in load.bodies() {
             let link = self.sealer.seal(&mut lines, body, &sealed);
             sealed.head = Some(link);
-            if self.elsewhere.is_some() {
-                links.push(link);
-            }
+            links.push(link);
         }
         let start = Instant::now();
         let kept = match &mut self.elsewhere {
@@ -123,6 +128,8 @@ impl Writer {
         self.lines = lines;
         written?;
         self.chain.head = sealed.head;
+        // Before the number: who sees it finds what was told.
+        self.feed.tell(&links, load.events.drain(..));
         self.durable.store(self.chain.next(), Ordering::Release);
         Ok(first)
     }
@@ -196,7 +203,7 @@ impl Writer {
         let mut gather = Gather::within(window);
         while let Some(batch) = queue.take(&mut load, &gather) {
             gather.learn(load.ends.len());
-            match self.commit(&load, &|| queue.is_closed()) {
+            match self.commit(&mut load, &|| queue.is_closed()) {
                 Ok(first) => batch.finish(Ok(first)),
                 Err(fault) => {
                     let why = self.give_up(queue, &fault);

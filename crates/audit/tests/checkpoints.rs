@@ -26,7 +26,7 @@ const SEED: [u8; 32] = [7; 32];
 
 fn notary(dir: &Path, trail: &Trail) -> Notary {
     let key = CheckpointKey::new(&SEED, trail.progress().chain_uid()).unwrap();
-    Notary::open(dir, key).unwrap()
+    Notary::open(dir, key, &trail.progress()).unwrap()
 }
 
 /// Appends records and signs after each.

@@ -29,7 +29,7 @@ async fn signed(dir: &Path) -> Trail {
     settings.segment_max_bytes = 6000;
     let (trail, _) = Trail::open(settings).unwrap();
     let key = CheckpointKey::new(&[7; 32], trail.progress().chain_uid()).unwrap();
-    let mut notary = Notary::open(dir, key).unwrap();
+    let mut notary = Notary::open(dir, key, &trail.progress()).unwrap();
     for number in 0..NUMBER {
         let mut event = event(number);
         let mut caller = support::caller();

@@ -67,8 +67,7 @@ impl AlertParts<'_> {
         let dir = &self.config.audit.dir;
         let desk = Desk {
             engine: Engine::new(rules, active),
-            trail: TrailSight::new(dir, self.trail.durable(), longest.unwrap_or_default()),
-            progress: self.trail,
+            trail: TrailSight::new(dir, self.trail, longest.unwrap_or_default()),
             book: self.store,
             receivers: couriers.iter().map(Courier::receiver).collect(),
             sight: Sight {

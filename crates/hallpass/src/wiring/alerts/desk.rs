@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hallpass_audit::Progress;
 use hallpass_core::{
     Timestamp,
     alert::{Alert, AlertBook, AlertId, Engine, Letter, Turn},
@@ -38,7 +37,6 @@ pub(super) struct Unkept {
 pub(super) struct Desk {
     pub(super) engine: Engine,
     pub(super) trail: TrailSight,
-    pub(super) progress: Progress,
     pub(super) book: Arc<SqliteAlerts>,
     pub(super) receivers: Vec<Receiver>,
     pub(super) sight: Sight,
@@ -69,10 +67,25 @@ impl Desk {
                 forgotten_at = Some(now());
                 self.forget().await;
             }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(self.every) => {}
+            match self.rest(&stop).await {
+                Some(desk) => self = desk,
+                None => return stop.cancelled().await,
             }
+        }
+    }
+
+    /// Waits until it is to be judged again. Where there is much to read
+    /// meanwhile it is read: short steps stall nobody who shares the core.
+    async fn rest(mut self, stop: &CancellationToken) -> Option<Self> {
+        let rested = tokio::time::sleep(self.every);
+        tokio::pin!(rested);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Some(self),
+                () = &mut rested => return Some(self),
+                () = self.trail.plenty() => {}
+            }
+            (self, _) = self.read().await?;
         }
     }
 
@@ -102,19 +115,16 @@ impl Desk {
     async fn read(mut self) -> Option<(Self, bool)> {
         for _ in 0..BATCHES {
             let reading = tokio::task::spawn_blocking(move || {
-                let durable = self.progress.durable();
-                let batch = self.trail.read(durable, now());
-                (self, durable, batch)
+                let batch = self.trail.read(now());
+                (self, batch)
             });
-            let (desk, durable, batch) = reading.await.ok()?;
+            let (desk, batch) = reading.await.ok()?;
             self = desk;
             match batch {
                 Ok(batch) => {
-                    let (more, next) = (batch.more, batch.next);
                     self.take(&batch);
-                    let behind = durable.saturating_sub(next);
-                    self.metrics.alerts.behind(behind);
-                    if !more {
+                    self.metrics.alerts.behind(batch.behind);
+                    if !batch.more {
                         return Some((self, true));
                     }
                 }

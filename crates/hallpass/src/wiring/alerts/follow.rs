@@ -1,12 +1,8 @@
 //! The trail, read as it becomes durable: signals for the engine.
 
-use std::{
-    iter::repeat_n,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{iter::repeat_n, path::Path, time::Duration};
 
-use hallpass_audit::{Follower, ReadError, RecordSummary};
+use hallpass_audit::{Progress, ReadError, RecordFollower, RecordSummary};
 use hallpass_core::{
     Timestamp,
     alert::{Cause, RuleKind, Signal},
@@ -31,46 +27,42 @@ const MOST_TIMES: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) signals: Vec<Signal>,
-    /// The first record that was not read.
-    pub(super) next: u64,
+    /// How many durable records were not read.
+    pub(super) behind: u64,
     /// Whether there may be more.
     pub(super) more: bool,
 }
 
 /// Reads a trail from a place on.
 pub(super) struct TrailSight {
-    dir: PathBuf,
-    follower: Follower,
+    follower: RecordFollower,
+    trail: Progress,
     /// How far back a signal matters.
     window: Duration,
 }
 
 impl TrailSight {
     /// Looks from a record on, and at some before it.
-    pub(super) fn new(dir: &Path, durable: u64, window: Duration) -> Self {
+    pub(super) fn new(dir: &Path, trail: Progress, window: Duration) -> Self {
+        let from = trail.durable().saturating_sub(LOOKED_BACK);
         Self {
-            dir: dir.to_owned(),
-            follower: Follower::new(dir, durable.saturating_sub(LOOKED_BACK)),
+            follower: RecordFollower::new(dir, from, &trail),
+            trail,
             window,
         }
     }
 
     /// Reads what is durable, up to a batch.
-    pub(super) fn read(&mut self, durable: u64, now: Timestamp) -> Result<Batch, ReadError> {
+    pub(super) fn read(&mut self, now: Timestamp) -> Result<Batch, ReadError> {
+        let durable = self.trail.durable();
         let mut batch = Batch::default();
         let mut read = 0;
         while read < BATCH {
-            let place = self.follower.next_sequence();
-            let line = match self.follower.next_line(durable) {
-                Ok(line) => line,
-                Err(error) => {
-                    self.follower = Follower::new(&self.dir, place);
-                    return Err(error);
-                }
+            let Some((_, record)) = self.follower.next_record(durable)? else {
+                break;
             };
-            let Some((_, line)) = line else { break };
             read += 1;
-            let Some(seen) = RecordSummary::of(line) else {
+            let Some(seen) = record.summary() else {
                 continue;
             };
             let age = Duration::try_from(now.duration_since(seen.time)).unwrap_or_default();
@@ -79,9 +71,14 @@ impl TrailSight {
                 batch.signals.extend(told.into_iter().flatten());
             }
         }
-        batch.next = self.follower.next_sequence();
+        batch.behind = durable.saturating_sub(self.follower.next_sequence());
         batch.more = read == BATCH;
         Ok(batch)
+    }
+
+    /// Ends when so many records wait that they are worth a step.
+    pub(super) async fn plenty(&self) {
+        self.follower.plenty().await;
     }
 }
 
@@ -89,7 +86,7 @@ impl TrailSight {
 /// away is one record.
 fn signal(seen: &RecordSummary<'_>) -> Option<(Signal, usize)> {
     let at = seen.time;
-    if seen.action == <&str>::from(Action::Anomaly) {
+    if seen.action == Some(Action::Anomaly) {
         let (kind, cause) = anomaly(seen.fact("anomaly")?, seen.fact("about")?);
         return Some((Signal::Event { at, kind, cause }, 1));
     }

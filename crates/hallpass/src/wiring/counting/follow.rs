@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, time::Duration};
 
-use hallpass_audit::{Follower, ReadError, RecordSummary};
+use hallpass_audit::{Follower, ReadError, RecordFollower};
 use hallpass_core::{
     Timestamp,
     usage::{Activity, Counted},
@@ -29,7 +29,7 @@ const AT_ONCE: usize = 20_000;
 pub(super) struct Following {
     parts: CountingParts,
     counter: Counter,
-    follower: Option<Follower>,
+    follower: Option<RecordFollower>,
     given_at: Instant,
     is_told: bool,
 }
@@ -53,7 +53,7 @@ impl Following {
             self = following;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = self.wait(wait) => {}
             }
         }
         // The rest is read again at the next start.
@@ -103,6 +103,18 @@ impl Following {
         (Some(self), wait)
     }
 
+    /// Waits, but not while much is to be counted: short steps stall nobody
+    /// who shares the core.
+    async fn wait(&self, wait: Duration) {
+        let Some(follower) = self.follower.as_ref().filter(|_| !self.is_told) else {
+            return tokio::time::sleep(wait).await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = follower.plenty() => {}
+        }
+    }
+
     /// Says once what is wrong, until it is right again.
     fn tell(&mut self, error: &dyn std::fmt::Display) {
         if !std::mem::replace(&mut self.is_told, true) {
@@ -111,7 +123,7 @@ impl Following {
     }
 
     /// Begins where the ledger has not counted yet, or the console's day begins.
-    async fn begin(&mut self) -> io::Result<Follower> {
+    async fn begin(&mut self) -> io::Result<RecordFollower> {
         let counted = self.counter.place().await.map_err(io::Error::other)?;
         let since = |time: Duration| {
             let since = now().saturating_sub(time).unwrap_or_default();
@@ -120,7 +132,8 @@ impl Following {
         let day = since(BEFORE)?;
         // What is older than counts are kept need not be counted.
         let uncounted = counted.max(since(self.parts.kept)?);
-        Ok(Follower::new(&self.parts.dir, day.min(uncounted)))
+        let (dir, trail) = (&self.parts.dir, &self.parts.progress);
+        Ok(RecordFollower::new(dir, day.min(uncounted), trail))
     }
 
     /// Counts what there is; whether there may be more at once.
@@ -130,7 +143,7 @@ impl Following {
             return Ok(false);
         };
         for _ in 0..AT_ONCE {
-            let (number, line) = match follower.next_line(durable) {
+            let (number, record) = match follower.next_record(durable) {
                 Ok(Some(found)) => found,
                 Ok(None) => {
                     self.parts.timeline.filled();
@@ -138,12 +151,11 @@ impl Following {
                 }
                 Err(error) => {
                     // What can't be read is passed over: `audit verify` names it.
-                    let next = follower.next_sequence() + 1;
-                    self.follower = Some(Follower::new(&self.parts.dir, next));
+                    follower.pass_over();
                     return Err(error);
                 }
             };
-            let seen = RecordSummary::of(line);
+            let seen = record.summary();
             let told = seen.as_ref().and_then(|it| Some((it, it.counted()?)));
             self.counter
                 .note(number, told.as_ref().map(|(seen, told)| (*seen, told)));

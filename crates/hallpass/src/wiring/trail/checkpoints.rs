@@ -92,7 +92,7 @@ impl Signer {
         loop {
             let last = tokio::select! {
                 () = stop.cancelled() => true,
-                () = tokio::time::sleep(LOOK) => false,
+                () = self.wait() => false,
             };
             match self.look(last).await {
                 Some(next) => self = next,
@@ -101,6 +101,17 @@ impl Signer {
             if last {
                 return;
             }
+        }
+    }
+
+    /// Waits, but not while much is to be taken in.
+    async fn wait(&self) {
+        let Some(notary) = &self.notary else {
+            return tokio::time::sleep(LOOK).await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = notary.plenty() => {}
         }
     }
 
@@ -146,7 +157,7 @@ impl Signer {
 
     fn sign_due(&mut self, last: bool) -> Result<Option<SignedCheckpoint>, NotaryError> {
         if let Some(key) = self.key.take() {
-            self.notary = Some(Notary::open(&self.dir, key)?);
+            self.notary = Some(Notary::open(&self.dir, key, &self.progress)?);
         }
         let Some(notary) = &mut self.notary else {
             return Ok(None);
