@@ -1,6 +1,6 @@
 //! A record's body: everything but its number and its place in the chain.
 
-use hallpass_core::{Timestamp, audit::AuditEvent, request::RequestFacts};
+use hallpass_core::{audit::AuditEvent, request::RequestFacts};
 use jiff::fmt::temporal::DateTimePrinter;
 
 use crate::{
@@ -9,6 +9,9 @@ use crate::{
     line::{MAX_LINE, MAX_SEAL},
     ocsf::{self, Class, Kind, PRODUCT},
 };
+
+/// OCSF's times are in milliseconds.
+const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// A record is longer than a line may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,7 @@ fn write_base(record: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
     let (status_id, status) = ocsf::status(&event.outcome);
     let (code, reason) = facts::code_and_reason(&event.outcome);
     let class = kind.class;
-    record.text("time_dt", &milliseconds(event.time));
+    record.time("time_dt", event.time, MILLISECONDS);
     record.number("time", event.time.as_millisecond());
     record.number("category_uid", class.uid() / 1000);
     record.number("class_uid", class.uid());
@@ -83,11 +86,6 @@ fn write_class(record: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
 fn grant_id(event: &AuditEvent) -> Option<&str> {
     let issued = event.grant.as_ref().map(|grant| grant.id.as_str());
     issued.or_else(|| event.draft.as_ref().map(|draft| draft.id.as_str()))
-}
-
-fn milliseconds(time: Timestamp) -> String {
-    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-    PRINTER.timestamp_to_string(&time)
 }
 
 /// Who did it: a user, one that is not known, or the server itself.
@@ -126,7 +124,7 @@ fn write_entity(entity: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
 /// Where it came from: an address, one that is not known, or the server itself.
 fn write_endpoint(endpoint: &mut Object<'_>, request: Option<&RequestFacts>) {
     match (request, request.and_then(|request| request.address)) {
-        (_, Some(address)) => endpoint.text("ip", &address.to_string()),
+        (_, Some(address)) => endpoint.address("ip", address),
         (Some(_), None) => endpoint.text("name", "unknown"),
         (None, None) => endpoint.text("name", PRODUCT),
     }

@@ -6,7 +6,12 @@ use hallpass_core::{
     ids::RoleName,
 };
 
+use jiff::fmt::temporal::DateTimePrinter;
+
 use crate::{json::Object, ocsf::Kind};
+
+/// A grant's times are read back, so they keep every digit.
+const EXACT: DateTimePrinter = DateTimePrinter::new();
 
 /// Writes the facts of an event.
 pub(crate) fn write(ours: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
@@ -119,23 +124,22 @@ fn write_grant(members: &mut Object<'_>, grant: &Grant) {
         grant.session_id.as_ref().map(|id| id.as_str()),
     );
     members.text("mode", grant.mode.into());
-    members.text("created_at", &grant.created_at.to_string());
-    members.text("expires_at", &grant.expires_at.to_string());
-    members.text("refresh_after", &grant.refresh_after.to_string());
+    members.time("created_at", grant.created_at, EXACT);
+    members.time("expires_at", grant.expires_at, EXACT);
+    members.time("refresh_after", grant.refresh_after, EXACT);
     members.text("secret_last4", &grant.secret_last4);
     members.text("secret_hash", &grant.secret_hash);
-    let address = grant.address.map(|address| address.to_string());
-    members.text_or_null("address", address.as_deref());
+    match grant.address {
+        Some(address) => members.address("address", address),
+        None => members.text_or_null("address", None),
+    }
     members.text_or_null("user_agent", grant.user_agent.as_deref());
     members.text("request_id", grant.request_id.as_str());
     members.text_or_null("upstream_request_id", grant.upstream_request_id.as_deref());
     if let Some(refreshed) = &grant.refresh_of {
         members.object("refresh_of", |before| {
             before.text("grant", refreshed.grant.as_str());
-            before.text(
-                "lineage_started_at",
-                &refreshed.lineage_started_at.to_string(),
-            );
+            before.time("lineage_started_at", refreshed.lineage_started_at, EXACT);
         });
     }
     members.text_if(

@@ -88,11 +88,12 @@ impl Chain {
         token: &str,
         presented: &Presented<'_>,
         at: Timestamp,
-    ) -> Result<Caller, AuthFailure> {
+    ) -> Result<Arc<Caller>, AuthFailure> {
         let Some(api_keys) = &self.api_keys else {
             return Err(Reason::ApiKeysNotConfigured.failure(Scheme::ApiKey, None));
         };
         let verified = api_keys.verify(token, presented.address, at).await;
+        let verified = verified.map(Arc::new);
         verified.map_err(|refused| refused.reason.failure(Scheme::ApiKey, refused.id))
     }
 
@@ -101,15 +102,16 @@ impl Chain {
         key: &CredentialId,
         presented: &Presented<'_>,
         at: Timestamp,
-    ) -> Result<Caller, AuthFailure> {
+    ) -> Result<Arc<Caller>, AuthFailure> {
         let Some(api_keys) = &self.api_keys else {
             return Err(Reason::ApiKeysNotConfigured.failure(Scheme::ApiKey, None));
         };
         let resumed = api_keys.resume(key, presented.address, at).await;
+        let resumed = resumed.map(Arc::new);
         resumed.map_err(|refused| refused.reason.failure(Scheme::ApiKey, refused.id))
     }
 
-    async fn jwt(&self, token: &str, at: Timestamp) -> Result<Caller, AuthFailure> {
+    async fn jwt(&self, token: &str, at: Timestamp) -> Result<Arc<Caller>, AuthFailure> {
         let Some(jwt) = &self.jwt else {
             return Err(Reason::JwtNotConfigured.failure(Scheme::Jwt, None));
         };
@@ -120,6 +122,7 @@ impl Chain {
     fn cookie(&self, cookies: &[(&str, &str)], at: Timestamp) -> Authentication {
         for scheme in &self.cookies {
             if let Some(result) = scheme.verify(cookies, at) {
+                let result = result.map(Arc::new);
                 return answer(result.map_err(|reason| cookie_failure(reason, scheme.name())));
             }
         }
@@ -134,7 +137,7 @@ impl Authenticator for Chain {
     }
 }
 
-fn answer(result: Result<Caller, AuthFailure>) -> Authentication {
+fn answer(result: Result<Arc<Caller>, AuthFailure>) -> Authentication {
     match result {
         Ok(caller) => Authentication::Authenticated(caller),
         Err(failure) => Authentication::Failed(failure),
@@ -149,6 +152,8 @@ fn cookie_failure(reason: Reason, name: &CredentialId) -> AuthFailure {
 fn bearer(authorization: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(authorization).ok()?;
     let (scheme, token) = text.split_once(' ')?;
-    let graphic = token.bytes().all(|byte| byte.is_ascii_graphic());
-    (scheme.eq_ignore_ascii_case("bearer") && graphic && !token.is_empty()).then_some(token)
+    // Without an early end, so that many bytes are looked at at once.
+    let graphic = |all: bool, byte: u8| all & byte.is_ascii_graphic();
+    let good = !token.is_empty() && token.bytes().fold(true, graphic);
+    (good && scheme.eq_ignore_ascii_case("bearer")).then_some(token)
 }

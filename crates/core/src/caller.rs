@@ -1,5 +1,7 @@
 //! Who asks, once authenticated.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -83,7 +85,7 @@ pub enum Authentication {
     /// The request carries nothing that any configured scheme reads.
     NotRequested,
     /// The request carries a good credential.
-    Authenticated(Caller),
+    Authenticated(Arc<Caller>),
     /// The request carries a bad credential; no further scheme is asked.
     Failed(AuthFailure),
 }

@@ -3,7 +3,7 @@
 //! Their texts are shared: one request hands its ids to registry, trail, log
 //! and limits.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,12 @@ macro_rules! id {
             /// The identifier as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }
@@ -139,20 +145,28 @@ id! {
 /// Lower-case hexadecimal of some bytes.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
+    tagged("", bytes)
+}
+
+/// A tag and the lower-case hexadecimal of some bytes.
+fn tagged(tag: &str, bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    let mut text = Vec::with_capacity(tag.len() + bytes.len() * 2);
+    text.extend_from_slice(tag.as_bytes());
+    text.resize(tag.len() + bytes.len() * 2, 0);
+    let (pairs, _) = text[tag.len()..].as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
     }
-    text
+    // Digits after a text are a text.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 impl GrantId {
     /// Makes an id of 128 bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("gr_{}", hex(&bits)).into())
+        Self(tagged("gr_", &bits).into())
     }
 
     /// Makes an id of a moment and 80 random bits.
@@ -172,7 +186,7 @@ impl LineageId {
     /// Makes an id of 128 random bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("ln_{}", hex(&bits)).into())
+        Self(tagged("ln_", &bits).into())
     }
 }
 
@@ -188,7 +202,7 @@ impl LineageId {
     pub fn begun_by(grant: &GrantId) -> Self {
         let text = grant.as_str();
         let bits = text.strip_prefix("gr_").unwrap_or(text);
-        Self(format!("ln_{bits}").into())
+        Self(["ln_", bits].concat().into())
     }
 }
 
@@ -196,7 +210,7 @@ impl RevocationId {
     /// Makes an id of 128 random bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("rv_{}", hex(&bits)).into())
+        Self(tagged("rv_", &bits).into())
     }
 }
 
@@ -204,7 +218,7 @@ impl LiveId {
     /// Makes an id of 128 random bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("ls_{}", hex(&bits)).into())
+        Self(tagged("ls_", &bits).into())
     }
 }
 
@@ -212,7 +226,7 @@ impl RequestId {
     /// Makes an id of 128 random bits.
     #[must_use]
     pub fn from_random(bits: [u8; 16]) -> Self {
-        Self(format!("req_{}", hex(&bits)).into())
+        Self(tagged("req_", &bits).into())
     }
 }
 

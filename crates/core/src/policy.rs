@@ -139,17 +139,17 @@ impl Policy {
     #[must_use]
     pub fn charges(&self, caller: &Caller, terms: &Terms) -> Vec<Charge> {
         let limits = terms.role.limits;
-        let who = &caller.subject;
+        let who = caller.subject.as_str();
         let caller_charge = |name: &'static str, rate: fn(u32) -> Rate, count: Option<u32>| {
             count.map(|count| Charge {
                 name,
-                key: format!("{name}:{who}"),
+                key: [name, ":", who].concat(),
                 rate: rate(count),
             })
         };
         let profile = terms.profile.per_minute.map(|count| Charge {
             name: "profile-minute",
-            key: format!("profile-minute:{}", terms.profile.name),
+            key: ["profile-minute:", terms.profile.name.as_str()].concat(),
             rate: Rate::per_minute(count),
         });
         let global = self.global_per_minute.map(|count| Charge {
@@ -198,10 +198,7 @@ impl Policy {
     }
 
     fn named_profile(&self, name: &str) -> Result<&Arc<Profile>, Refusal> {
-        let found = ProfileName::new(name)
-            .ok()
-            .and_then(|name| self.profiles.get(&name));
-        found.ok_or_else(|| {
+        self.profiles.get(name).ok_or_else(|| {
             Refusal::new(
                 Code::UnknownProfile,
                 "There is no profile of this name. Leave \"profile\" out for the default one.",

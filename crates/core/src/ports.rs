@@ -2,7 +2,7 @@
 //!
 //! Each has an embedded and a distributed form and one contract both must pass.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
@@ -157,7 +157,7 @@ pub struct GrantFilter {
 #[async_trait]
 pub trait Grants: Send + Sync {
     /// Keeps a new grant; a later `find` sees it.
-    async fn record(&self, grant: &Grant) -> Result<(), StoreError>;
+    async fn record(&self, grant: Arc<Grant>) -> Result<(), StoreError>;
     /// The grant of this id.
     async fn find(&self, id: &GrantId) -> Result<Option<Grant>, StoreError>;
     /// Grants, newest first.

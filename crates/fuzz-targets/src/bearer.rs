@@ -29,7 +29,7 @@ impl Clock for Noon {
 }
 
 /// What a chain says of a credential.
-pub(crate) fn judge(chain: &Chain, presented: &Presented<'_>) -> Option<Caller> {
+pub(crate) fn judge(chain: &Chain, presented: &Presented<'_>) -> Option<Arc<Caller>> {
     let answer = chain.explain(presented, noon()).now_or_never();
     match answer.expect("nothing here waits") {
         Authentication::Authenticated(caller) => Some(caller),

@@ -1,6 +1,6 @@
 //! The registry of grants: one for all replicas.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use hallpass_core::{
@@ -91,8 +91,8 @@ async fn write(database: &Database, grants: Vec<Grant>) -> Result<(), StoreError
 
 #[async_trait]
 impl Grants for PgGrants {
-    async fn record(&self, grant: &Grant) -> Result<(), StoreError> {
-        self.gather.put(grant.clone()).await
+    async fn record(&self, grant: Arc<Grant>) -> Result<(), StoreError> {
+        self.gather.put(Arc::unwrap_or_clone(grant)).await
     }
 
     async fn find(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {

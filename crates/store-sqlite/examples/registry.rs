@@ -93,7 +93,7 @@ async fn write(
 ) {
     let flusher = Flusher::new(grants.clone(), Arc::new(Trail));
     for number in numbers {
-        grants.record(&grant(number, subjects)).await.unwrap();
+        grants.record(grant(number, subjects).into()).await.unwrap();
         if number % batch == batch - 1 {
             flusher.flush().await.unwrap();
         }
@@ -128,7 +128,7 @@ async fn measure(count: u32, subjects: u32, batch: u32, before: u32) {
     for number in before..before + count {
         let made = grant(number, subjects);
         let begun = Instant::now();
-        grants.record(&made).await.unwrap();
+        grants.record(made.clone().into()).await.unwrap();
         waited += begun.elapsed();
         if number % batch == batch - 1 {
             flusher.flush().await.unwrap();

@@ -103,12 +103,12 @@ impl SqliteGrants {
 
 #[async_trait]
 impl Grants for SqliteGrants {
-    async fn record(&self, grant: &Grant) -> Result<(), StoreError> {
+    async fn record(&self, grant: Arc<Grant>) -> Result<(), StoreError> {
         if self.waiting() >= MAX_PENDING {
             let text = "the registry of grants is not being written; see the log of the flush task";
             return Err(StoreError(text.to_owned()));
         }
-        self.put(Arc::new(grant.clone()));
+        self.put(grant);
         Ok(())
     }
 

@@ -184,7 +184,7 @@ mod settled_grants {
 
     #[async_trait]
     impl Grants for HalfSettled {
-        async fn record(&self, grant: &Grant) -> Result<(), StoreError> {
+        async fn record(&self, grant: Arc<Grant>) -> Result<(), StoreError> {
             if self.grants.waiting() > 0 {
                 self.grants.record(grant).await?;
                 return self.flusher.flush().await;

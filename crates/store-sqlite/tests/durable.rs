@@ -95,7 +95,7 @@ async fn a_stopped_flusher_has_written_what_waited() {
     let trail = Arc::new(Upto(AtomicU64::new(12)));
     let flusher = Flusher::new(grants.clone(), trail);
     for number in 0..150 {
-        grants.record(&grant(number, 0)).await.unwrap();
+        grants.record(grant(number, 0).into()).await.unwrap();
     }
     flusher.run(std::future::ready(()), || {}).await;
     assert_eq!(grants.waiting(), 0);
@@ -114,7 +114,7 @@ async fn a_running_flusher_writes_without_being_asked() {
     let flusher = Flusher::new(grants.clone(), trail.clone());
     let running = tokio::spawn(flusher.run(async { drop(stopped.await) }, || {}));
     trail.0.store(2, Ordering::SeqCst);
-    grants.record(&grant(1, 0)).await.unwrap();
+    grants.record(grant(1, 0).into()).await.unwrap();
     // The cursor moves in the transaction that writes the grant.
     while grants.followed().await.unwrap() < 2 {
         tokio::task::yield_now().await;

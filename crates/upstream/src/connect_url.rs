@@ -33,9 +33,7 @@ impl ConnectUrl {
         let mut url = String::with_capacity(self.realtime.len() + 7 + model.len());
         url.push_str(&self.realtime);
         url.push_str("?model=");
-        for byte in model.bytes() {
-            push_encoded(&mut url, byte);
-        }
+        push_encoded(&mut url, model);
         url
     }
 }
@@ -44,21 +42,28 @@ impl ConnectUrl {
     /// The address of a call's sideband.
     pub(crate) fn of_call(&self, id: &str) -> String {
         let mut url = format!("{}?call_id=", self.realtime);
-        for byte in id.bytes() {
-            push_encoded(&mut url, byte);
-        }
+        push_encoded(&mut url, id);
         url
     }
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
-fn push_encoded(url: &mut String, byte: u8) {
-    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-        url.push(char::from(byte));
-    } else {
-        // Writing into a String can't fail.
-        let _ = write!(url, "%{byte:02X}");
+fn push_encoded(url: &mut String, text: &str) {
+    if text.bytes().all(is_unreserved) {
+        return url.push_str(text);
     }
+    for byte in text.bytes() {
+        if is_unreserved(byte) {
+            url.push(char::from(byte));
+        } else {
+            // Writing into a String can't fail.
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 #[cfg(test)]

@@ -190,14 +190,10 @@ impl OpenAi {
 
     /// OpenAI's id of the request, as far as it can be logged.
     pub(crate) fn request_id(&self, headers: &HeaderMap) -> Option<String> {
-        let id: String = headers
-            .get("x-request-id")?
-            .as_bytes()
-            .iter()
-            .filter(|byte| byte.is_ascii_graphic())
-            .take(MAX_REQUEST_ID)
-            .map(|byte| char::from(*byte))
-            .collect();
+        let sent = headers.get("x-request-id")?.as_bytes();
+        let mut id = String::with_capacity(sent.len().min(MAX_REQUEST_ID));
+        let graphic = sent.iter().filter(|byte| byte.is_ascii_graphic());
+        id.extend(graphic.take(MAX_REQUEST_ID).copied().map(char::from));
         let shown = id.is_empty() || reply::shows_key(&id, self.key.expose_secret());
         (!shown).then_some(id)
     }

@@ -22,15 +22,12 @@ const PROJECT: HeaderName = HeaderName::from_static("openai-project");
 pub(crate) const SAFETY_IDENTIFIER: HeaderName =
     HeaderName::from_static("openai-safety-identifier");
 
-/// Room for all our headers and the transport's `host` and `content-length`.
-const HEADERS: usize = 12;
-
 /// All of the request that does not change.
 ///
 /// `Debug` is not implemented: one header is the standard key.
 pub(crate) struct Template {
     uri: Uri,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
 }
 
 impl Template {
@@ -45,6 +42,7 @@ impl Template {
             (ACCEPT, json),
             (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
         ]);
+        let headers = headers.into_iter().collect();
         Ok(Self { uri, headers })
     }
 
@@ -56,8 +54,7 @@ impl Template {
     ) -> Result<Request<Outgoing>, Fault> {
         let identifier = HeaderValue::from_str(&order.safety_identifier);
         let identifier = identifier.map_err(|_| Fault::Unsendable)?;
-        let mut headers = HeaderMap::with_capacity(HEADERS);
-        headers.extend(self.headers.iter().cloned());
+        let mut headers = self.headers.clone();
         headers.insert(SAFETY_IDENTIFIER, identifier);
         let mut request = Request::new(Outgoing::new(body(order), sent));
         *request.method_mut() = Method::POST;

@@ -39,7 +39,7 @@ pub(super) enum IssuerKeys {
 
 /// A caller with the bounds it is valid within.
 pub(super) struct Proven {
-    pub(super) caller: Caller,
+    pub(super) caller: Arc<Caller>,
     pub(super) times: Times,
     /// Which set of keys proved it.
     pub(super) generation: u64,
@@ -91,7 +91,7 @@ impl Issuer {
             names: &self.claims,
         };
         Ok(Proven {
-            caller: origin.caller(claims, &times)?,
+            caller: Arc::new(origin.caller(claims, &times)?),
             times,
             generation,
         })

@@ -66,13 +66,18 @@ impl JwtVerifier {
     }
 
     /// Verifies a token at this time.
-    pub(crate) async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, RefusedToken> {
+    pub(crate) async fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Caller>, RefusedToken> {
         check_size(token)?;
         let fingerprint = Fingerprint::of(token);
         if let Some(remembered) = self.remembered(&fingerprint) {
             return self.recheck(&remembered, now);
         }
-        let (place, proven) = self.prove(token, now).await?;
+        // Once for each token: the way of all others need not have room for it.
+        let (place, proven) = Box::pin(self.prove(token, now)).await?;
         let caller = proven.caller.clone();
         self.cache.keep(fingerprint, Remembered { place, proven });
         Ok(caller)
@@ -86,7 +91,11 @@ impl JwtVerifier {
     }
 
     /// Of what was proven only the time can change.
-    fn recheck(&self, remembered: &Remembered, now: Timestamp) -> Result<Caller, RefusedToken> {
+    fn recheck(
+        &self,
+        remembered: &Remembered,
+        now: Timestamp,
+    ) -> Result<Arc<Caller>, RefusedToken> {
         let issuer = &self.issuers[remembered.place];
         let valid = remembered.proven.times.check(now, issuer.leeway);
         valid.map_err(|reason| RefusedToken {

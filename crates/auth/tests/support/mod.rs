@@ -88,7 +88,7 @@ pub(crate) fn cookies<'a>(cookies: &[(&'a str, &'a str)]) -> Presented<'a> {
 
 pub(crate) fn accepted(authentication: Authentication) -> Caller {
     match authentication {
-        Authentication::Authenticated(caller) => caller,
+        Authentication::Authenticated(caller) => Arc::unwrap_or_clone(caller),
         other => panic!("not accepted: {other:?}"),
     }
 }

@@ -146,7 +146,6 @@ impl Broker {
         let mut owed = Owed::new(self, request.clone());
         match self.parts.authenticator.authenticate(presented).await {
             Authentication::Authenticated(caller) => {
-                let caller = Arc::new(caller);
                 if let Some(hit) = self.caller_hit(&caller) {
                     owed.pay();
                     return Err(self.refuse_revoked(request, caller, &hit).await);

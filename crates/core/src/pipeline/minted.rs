@@ -50,7 +50,7 @@ impl<'b> Minted<'b> {
         }
     }
 
-    async fn keep(&self, grant: &Grant) -> Result<(), Refusal> {
+    async fn keep(&self, grant: &Arc<Grant>) -> Result<(), Refusal> {
         let grants = &self.slip.broker.parts.grants;
         if let Some(of) = &self.of {
             let first = grants.supersede(&of.id, &grant.id).await;
@@ -58,7 +58,7 @@ impl<'b> Minted<'b> {
                 return Err(refresh::superseded());
             }
         }
-        let kept = grants.record(grant).await;
+        let kept = grants.record(grant.clone()).await;
         kept.map_err(|error| not_kept(&error))
     }
 

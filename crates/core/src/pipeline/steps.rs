@@ -113,9 +113,9 @@ impl<'b> AuditSlip<'b> {
             }),
             Err(refusal) => {
                 // Only a profile there is: a caller may name what they like.
-                let profile = ask.profile.as_ref();
-                let profile = profile.and_then(|name| ProfileName::new(name.as_str()).ok());
-                let profile = profile.filter(|name| policy.profiles.contains_key(name));
+                let profile = ask.profile.as_deref();
+                let profile = profile.and_then(|name| policy.profiles.get(name));
+                let profile = profile.map(|profile| profile.name.clone());
                 Err(self.refuse_mint(refusal, profile, ask.mode).await)
             }
         }

@@ -378,10 +378,10 @@ impl FakeGrants {
 
 #[async_trait]
 impl Grants for FakeGrants {
-    async fn record(&self, grant: &Grant) -> Result<(), StoreError> {
+    async fn record(&self, grant: Arc<Grant>) -> Result<(), StoreError> {
         self.journal.note("record");
         self.reached().await?;
-        lock(&self.kept).push(grant.clone());
+        lock(&self.kept).push(Arc::unwrap_or_clone(grant));
         Ok(())
     }
 
@@ -585,7 +585,8 @@ fn judge(text: &str, scheme: Scheme) -> Authentication {
     let (subject, role) = (words.next().unwrap_or_default(), words.next());
     if let (Ok(subject), Some(Ok(role))) = (Subject::new(subject), role.map(RoleName::new)) {
         let session_id = words.next().and_then(|id| SessionId::new(id).ok());
-        return Authentication::Authenticated(caller(subject, role, scheme, session_id));
+        let caller = caller(subject, role, scheme, session_id);
+        return Authentication::Authenticated(caller.into());
     }
     Authentication::Failed(AuthFailure {
         code: subject.parse().unwrap_or(Code::InvalidCredential),

@@ -1,40 +1,31 @@
 //! The trail as the registry of grants follows it.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::path::Path;
 
-use hallpass_audit::{Recovery, Trail, TrailReader};
+use hallpass_audit::{Trail, TrailReader};
 use hallpass_core::{
     audit::{AuditEvent, Phase},
     grant::Grant,
     ports::{AuditLog, AuditReceipt, AuditUnavailable, OwnedFuture},
 };
 use hallpass_store_sqlite::{Progress, SqliteGrants};
-use hallpass_telemetry::traces::step;
+use hallpass_telemetry::traces::{is_recording, step};
 
 use crate::cli::Stop;
 
 /// Grants restored in one transaction.
 const BATCH: usize = 1000;
 
-/// A trail that remembers how far it is durable.
+/// A trail whose records are steps of the requests that wait for them.
 pub(crate) struct FollowedTrail {
     trail: Trail,
-    next: Arc<AtomicU64>,
+    progress: hallpass_audit::Progress,
 }
 
 impl FollowedTrail {
-    pub(crate) fn new(trail: Trail, recovery: &Recovery) -> Self {
-        let next = recovery.last_sequence.map_or(0, |last| last + 1);
-        Self {
-            trail,
-            next: Arc::new(AtomicU64::new(next)),
-        }
+    pub(crate) fn new(trail: Trail) -> Self {
+        let progress = trail.progress();
+        Self { trail, progress }
     }
 
     /// Writes what waits and closes the trail.
@@ -50,13 +41,11 @@ impl AuditLog for FollowedTrail {
             Phase::Attempt => "audit attempt",
             Phase::Outcome => "audit outcome",
         };
-        let durable = step(name, self.trail.append(event));
-        let next = self.next.clone();
-        Box::pin(async move {
-            let receipt = durable.await?;
-            next.fetch_max(receipt.sequence + 1, Ordering::Release);
-            Ok(receipt)
-        })
+        let durable = self.trail.append(event);
+        if is_recording() {
+            return Box::pin(step(name, durable));
+        }
+        durable
     }
 
     fn writable(&self) -> bool {
@@ -66,7 +55,7 @@ impl AuditLog for FollowedTrail {
 
 impl Progress for FollowedTrail {
     fn next_sequence(&self) -> u64 {
-        self.next.load(Ordering::Acquire)
+        self.progress.durable()
     }
 }
 

@@ -60,7 +60,7 @@ impl Keyring {
         let (database, trail) = match Joined::before_the_trail(config).await? {
             Some(joined) => {
                 let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-                let (trail, _) = joined.trail(config, metrics).await?;
+                let trail = joined.trail(config, metrics).await?;
                 (joined.database, trail)
             }
             None => {

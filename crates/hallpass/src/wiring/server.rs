@@ -109,12 +109,12 @@ impl Server {
 
         let install_key = install::open_key(&config.server)?;
         let joined = trail::Joined::before_the_trail(config).await?;
-        let (trail, recovery) = match &joined {
+        let trail = match &joined {
             Some(joined) => joined.trail(config, metrics.clone()).await?,
             None => trail::open(config, metrics.clone())?,
         };
         let progress = trail.progress();
-        let trail = Arc::new(FollowedTrail::new(trail, &recovery));
+        let trail = Arc::new(FollowedTrail::new(trail));
         let last = match &joined {
             Some(joined) => trail::last_in(joined).await?,
             None => trail::last_of(&config.audit.dir).await?,

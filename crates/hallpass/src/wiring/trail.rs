@@ -14,7 +14,7 @@ mod stdout;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use hallpass_audit::{Progress, Recovery, StoredRecord, Trail, TrailSettings};
+use hallpass_audit::{Progress, StoredRecord, Trail, TrailSettings};
 use hallpass_config::{Config, section};
 use hallpass_core::{
     audit::{Action, AuditEvent, Outcome},
@@ -43,7 +43,7 @@ pub(crate) use reading::{searched, with_replica};
 const LOOKED_BACK: usize = 1000;
 
 /// Opens the trail of a configuration.
-pub(crate) fn open(config: &Config, metrics: Arc<Metrics>) -> Result<(Trail, Recovery), Stop> {
+pub(crate) fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Trail, Stop> {
     let (trail, recovery) = Trail::open(settings(&config.audit, metrics))?;
     if let Some(cut) = &recovery.cut {
         tracing::warn!(
@@ -53,7 +53,7 @@ pub(crate) fn open(config: &Config, metrics: Arc<Metrics>) -> Result<(Trail, Rec
             "the trail's last write was torn by a crash and was cut"
         );
     }
-    Ok((trail, recovery))
+    Ok(trail)
 }
 
 fn settings(config: &section::Audit, metrics: Arc<Metrics>) -> TrailSettings {

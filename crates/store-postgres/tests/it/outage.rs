@@ -17,10 +17,10 @@ async fn what_is_asked_while_it_restarts_waits_and_is_answered() {
     let mut server = Server::start();
     let url = server.database("hallpass");
     let grants = PgGrants::new(open(&url).await);
-    grants.record(&grant(1, 0)).await.unwrap();
+    grants.record(grant(1, 0).into()).await.unwrap();
     server.stop();
     let asked = tokio::spawn(async move {
-        grants.record(&grant(2, 0)).await.unwrap();
+        grants.record(grant(2, 0).into()).await.unwrap();
         grants.find(&grant(1, 0).id).await.unwrap().unwrap();
     });
     let server = tokio::task::spawn_blocking(move || {
@@ -43,15 +43,15 @@ async fn away_for_too_long_is_an_error_and_no_more_than_that() {
     let database = Database::connect(impatient).await.unwrap();
     database.migrate().await.unwrap();
     let grants = PgGrants::new(database);
-    grants.record(&grant(1, 0)).await.unwrap();
+    grants.record(grant(1, 0).into()).await.unwrap();
     server.crash();
     let error = grants.find(&grant(1, 0).id).await.unwrap_err();
     assert!(error.0.starts_with("PostgreSQL"), "{error}");
-    let error = grants.record(&grant(2, 0)).await.unwrap_err();
+    let error = grants.record(grant(2, 0).into()).await.unwrap_err();
     assert!(error.0.starts_with("PostgreSQL"), "{error}");
     server.resume();
     // Nothing was restarted here: the next question is answered.
-    while let Err(error) = grants.record(&grant(3, 0)).await {
+    while let Err(error) = grants.record(grant(3, 0).into()).await {
         eprintln!("still away: {error}");
     }
     assert!(grants.find(&grant(3, 0).id).await.unwrap().is_some());
@@ -69,7 +69,9 @@ async fn a_broken_connection_leaves_nothing_undone_and_nothing_done_twice() {
     let writers: Vec<_> = (0..100)
         .map(|number| {
             let grants = grants.clone();
-            tokio::spawn(async move { grants.record(&grant(number, i64::from(number))).await })
+            tokio::spawn(
+                async move { grants.record(grant(number, i64::from(number)).into()).await },
+            )
         })
         .collect();
     for _ in 0..20 {
@@ -96,7 +98,7 @@ async fn who_says_nothing_is_left_for_another_connection() {
         ..settings(&url)
     };
     let grants = PgGrants::new(Database::connect(short).await.unwrap());
-    grants.record(&grant(1, 0)).await.unwrap();
+    grants.record(grant(1, 0).into()).await.unwrap();
     let asking = async { grants.find(&grant(1, 0).id).await.unwrap() };
     proxy.set(Chaos::Silence);
     let (found, ()) = tokio::join!(asking, async {

@@ -59,7 +59,7 @@ async fn a_grant_made_by_one_is_found_used_and_ended_by_another() {
         PgGrants::new(open(&kept.url()).await),
     );
     let made = grant(1, 0);
-    here.record(&made).await.unwrap();
+    here.record(made.clone().into()).await.unwrap();
     assert_eq!(there.find(&made.id).await.unwrap(), Some(made.clone()));
     there.apply(&made.id, GrantEvent::Connect).await.unwrap();
     let seen = here.find(&made.id).await.unwrap().unwrap();
@@ -75,7 +75,10 @@ async fn a_grant_made_by_one_is_found_used_and_ended_by_another() {
 async fn of_many_refreshes_at_many_replicas_one_wins() {
     let (database, kept) = fresh().await;
     let made = grant(1, 0);
-    PgGrants::new(database).record(&made).await.unwrap();
+    PgGrants::new(database)
+        .record(made.clone().into())
+        .await
+        .unwrap();
     let mut tries = Vec::new();
     for number in 2..10 {
         let grants = PgGrants::new(open(&kept.url()).await);
@@ -98,7 +101,9 @@ async fn many_grants_cost_few_statements() {
     let all: Vec<_> = (0..200)
         .map(|number| {
             let grants = grants.clone();
-            tokio::spawn(async move { grants.record(&grant(number, i64::from(number))).await })
+            tokio::spawn(
+                async move { grants.record(grant(number, i64::from(number)).into()).await },
+            )
         })
         .collect();
     for one in all {

@@ -1,5 +1,7 @@
 //! The contract of [`Grants`].
 
+use std::sync::Arc;
+
 use hallpass_core::{
     Timestamp,
     grant::{Grant, GrantEvent, GrantState, Mode, RefreshOf},
@@ -85,7 +87,7 @@ async fn listed(grants: &dyn Grants, filter: &GrantFilter) -> Vec<Grant> {
 
 async fn record(grants: &dyn Grants, all: &[Grant]) {
     for grant in all {
-        grants.record(grant).await.unwrap();
+        grants.record(Arc::new(grant.clone())).await.unwrap();
     }
 }
 

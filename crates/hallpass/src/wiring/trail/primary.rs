@@ -55,7 +55,7 @@ impl Joined {
         &self,
         config: &Config,
         metrics: Arc<Metrics>,
-    ) -> Result<(hallpass_audit::Trail, hallpass_audit::Recovery), Stop> {
+    ) -> Result<hallpass_audit::Trail, Stop> {
         let own = PgSettings {
             max_connections: CONNECTIONS,
             ..durable::settings(&config.store)
@@ -79,7 +79,8 @@ impl Joined {
         let settings = settings(&config.audit, metrics);
         let open =
             move || hallpass_audit::Trail::open_elsewhere(settings, Box::new(primary), anchor);
-        Ok(tokio::task::spawn_blocking(open).await??)
+        let (trail, _) = tokio::task::spawn_blocking(open).await??;
+        Ok(trail)
     }
 }
 
