@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
@@ -40,6 +40,21 @@ pub trait Disk: Send + Sync {
     /// When the file can't be read, written or made durable.
     fn settle(&self, path: &Path, length: u64) -> io::Result<()>;
 
+    /// Makes a file of so many bytes that are all written and durable, in place
+    /// of what was there.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be made.
+    fn journal(&self, path: &Path, length: u64) -> io::Result<Box<dyn JournalFile>>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be removed.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
     /// Makes a directory's entries durable.
     ///
     /// # Errors
@@ -65,12 +80,37 @@ pub trait SegmentFile: Send {
     /// written may be lost then, and a second try proves nothing.
     fn sync(&mut self) -> io::Result<()>;
 
+    /// Fails where the file was deleted: what is written to it then is gone when
+    /// the server ends.
+    ///
+    /// # Errors
+    ///
+    /// When the file was deleted.
+    fn check(&mut self) -> io::Result<()>;
+
     /// Cuts the file to a length.
     ///
     /// # Errors
     ///
     /// When the disk does not do it.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+/// A file whose bytes are written over and whose length stays.
+pub trait JournalFile: Send {
+    /// Writes all of the bytes to a place.
+    ///
+    /// # Errors
+    ///
+    /// When the disk takes less.
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes everything written durable (fdatasync).
+    ///
+    /// # Errors
+    ///
+    /// As [`SegmentFile::sync`].
+    fn sync(&mut self) -> io::Result<()>;
 }
 
 /// The file system.
@@ -112,6 +152,22 @@ impl Disk for LocalDisk {
         file.sync_data()
     }
 
+    fn journal(&self, path: &Path, length: u64) -> io::Result<Box<dyn JournalFile>> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        io::copy(&mut io::repeat(0).take(length), &mut file)?;
+        file.sync_all()?;
+        Ok(Box::new(file))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
     }
@@ -124,7 +180,10 @@ impl SegmentFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()?;
-        // What is written to a deleted file is gone when the server ends.
+        self.check()
+    }
+
+    fn check(&mut self) -> io::Result<()> {
         match self.metadata()?.nlink() {
             0 => Err(io::Error::other("the file was deleted")),
             _ => Ok(()),
@@ -133,6 +192,16 @@ impl SegmentFile for File {
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)
+    }
+}
+
+impl JournalFile for File {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        SegmentFile::sync(self)
     }
 }
 

@@ -17,7 +17,7 @@ use hallpass_core::{
     ports::{AuditReceipt, AuditUnavailable},
 };
 
-use crate::gather::Gather;
+use crate::gather::{Company, Gather};
 
 /// Why a load is not durable.
 #[derive(Debug, Clone)]
@@ -128,6 +128,8 @@ struct Waiting {
     batch: Arc<Batch>,
     /// How many records wake the writer; none while it is at the disk.
     wake_at: Option<usize>,
+    /// When a record last came to a writer that waits.
+    came: Option<Instant>,
     closed: bool,
     broken: Option<Arc<str>>,
     /// What the writer has taken to the disk, and when.
@@ -171,6 +173,9 @@ impl Queue {
         waiting.load.events.push(event);
         let batch = waiting.batch.clone();
         let wake = waiting.wake_at == Some(place + 1);
+        if waiting.wake_at.is_some() {
+            waiting.came = Some(Instant::now());
+        }
         drop(waiting);
         if wake {
             self.arrived.notify_one();
@@ -183,12 +188,15 @@ impl Queue {
     }
 
     /// Takes all that waits, in exchange for an empty load; waits for the first
-    /// record, and then for those `gather` expects. None when the queue is
-    /// closed and empty.
-    pub(crate) fn take(&self, load: &mut Load, gather: &Gather) -> Option<Arc<Batch>> {
+    /// record, and for those `gather` expects. Says how they came. None when the
+    /// queue is closed and empty.
+    pub(crate) fn take(&self, load: &mut Load, gather: &Gather) -> Option<(Arc<Batch>, Company)> {
         load.clear();
         let mut waiting = held(&self.waiting);
         waiting.at_disk = None;
+        // Where company is expected, who comes first need not wake the writer.
+        let (back, mut company) = self.gather(waiting, gather);
+        waiting = back;
         while waiting.load.ends.is_empty() {
             if waiting.closed {
                 return None;
@@ -198,30 +206,37 @@ impl Queue {
                 .arrived
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
+            (waiting, company) = self.gather(waiting, gather);
         }
-        let mut waiting = self.gather(waiting, gather);
         waiting.wake_at = None;
         mem::swap(load, &mut waiting.load);
         let batch = mem::take(&mut waiting.batch);
         waiting.at_disk = Some((Instant::now(), batch.clone()));
-        Some(batch)
+        Some((batch, company))
     }
 
+    /// Waits a window for as many as are expected.
     fn gather<'a>(
         &'a self,
         mut waiting: MutexGuard<'a, Waiting>,
         gather: &Gather,
-    ) -> MutexGuard<'a, Waiting> {
-        let expected = gather.expected();
+    ) -> (MutexGuard<'a, Waiting>, Company) {
+        let (expected, window) = (gather.expected(), gather.window());
         let misses = |waiting: &mut Waiting| waiting.load.ends.len() < expected && !waiting.closed;
-        if !misses(&mut waiting) {
-            return waiting;
+        if expected == 1 || !misses(&mut waiting) {
+            return (waiting, Company::Complete);
         }
         waiting.wake_at = Some(expected);
-        let waited = self
-            .arrived
-            .wait_timeout_while(waiting, gather.window(), misses);
-        waited.unwrap_or_else(PoisonError::into_inner).0
+        waiting.came = None;
+        let waited = self.arrived.wait_timeout_while(waiting, window, misses);
+        let (waiting, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let came = waiting.came.map(|came| came.elapsed());
+        let company = match came {
+            _ if !timeout.timed_out() => Company::Complete,
+            Some(ago) if ago < window / 2 => Company::Coming,
+            _ => Company::Ceased,
+        };
+        (waiting, company)
     }
 
     /// Takes no more records; those in line are still written.

@@ -1,14 +1,15 @@
 //! What a trail is checked for, and mended of, before it is written again.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use crate::{
     chain::{Chain, Hash, Link},
-    disk::SegmentFile,
+    disk::{SegmentFile, write_all},
+    journal::Beyond,
     line::{Flaw, MAX_LINE, Sealed, whole_record},
     lock::LockError,
     primary::Anchor,
@@ -82,6 +83,8 @@ pub struct Recovery {
     pub last_sequence: Option<u64>,
     /// The torn tail that was cut.
     pub cut: Option<Cut>,
+    /// Records the last segment had lost and the journal still had.
+    pub restored: u64,
 }
 
 /// A torn tail: what a write that never ended left of records nobody was
@@ -107,6 +110,8 @@ pub(crate) struct Found {
     /// The last segment and its good length in bytes.
     pub(crate) last: Option<(Segment, u64)>,
     pub(crate) cut: Option<Cut>,
+    /// What comes after that length by the journal, in place of what is there.
+    pub(crate) beyond: Beyond,
 }
 
 /// Checks the joints of all segments and every record of the last.
@@ -213,30 +218,28 @@ fn check_last(segment: Segment, mut chain: Chain) -> Result<Found, OpenError> {
     let io = |source| OpenError::io("reading", &segment.path)(source);
     check_name(&segment, &chain)?;
     let mut lines = Lines::open(&segment.path).map_err(io)?;
-    loop {
-        let verdict = lines
-            .next()
-            .map_err(io)?
-            .map(|line| line.and_then(|line| chain.accept(line)));
-        match verdict {
+    let flaw = loop {
+        let line = lines.next().map_err(io)?;
+        match line.map(|line| line.and_then(|line| chain.accept(line))) {
             Some(Ok(())) => {}
-            Some(Err(flaw)) => {
-                let cut = torn_tail(&segment, lines.offset, flaw, &chain)?;
-                return Ok(Found {
-                    last: Some((segment, cut.offset)),
-                    chain,
-                    cut: Some(cut),
-                });
-            }
-            None => {
-                return Ok(Found {
-                    last: Some((segment, lines.offset)),
-                    chain,
-                    cut: None,
-                });
-            }
+            Some(Err(flaw)) => break Some(flaw),
+            None => break None,
         }
-    }
+    };
+    let offset = lines.offset;
+    let dir = segment.path.parent().unwrap_or(Path::new("."));
+    let beyond = Beyond::read(dir, &chain).map_err(OpenError::io("reading the journal in", dir))?;
+    let bytes = fs::metadata(&segment.path).map_err(io)?.len() - offset;
+    let cut = match flaw {
+        Some(flaw) if !beyond.covers(bytes) => Some(torn_tail(&segment, offset, flaw, &chain)?),
+        _ => None,
+    };
+    Ok(Found {
+        last: Some((segment, offset)),
+        chain: beyond.chain.clone(),
+        cut,
+        beyond,
+    })
 }
 
 /// Tells a torn last line, which is cut, from damage, which is not touched.
@@ -279,5 +282,18 @@ fn is_torn(tail: &[u8], flaw: &Flaw) -> bool {
 pub(crate) fn mend(file: &mut dyn SegmentFile, path: &Path, cut: &Cut) -> Result<(), OpenError> {
     let truncated = file.truncate(cut.offset);
     truncated.map_err(OpenError::io("cutting the torn end of", path))?;
+    file.sync().map_err(OpenError::io("syncing", path))
+}
+
+/// Writes what only the journal had to the segment that lost it.
+pub(crate) fn restore(
+    file: &mut dyn SegmentFile,
+    path: &Path,
+    length: u64,
+    beyond: &Beyond,
+) -> Result<(), OpenError> {
+    let truncated = file.truncate(length);
+    truncated.map_err(OpenError::io("cutting the torn end of", path))?;
+    write_all(file, &beyond.lines).map_err(OpenError::io("restoring records to", path))?;
     file.sync().map_err(OpenError::io("syncing", path))
 }

@@ -21,12 +21,13 @@ use crate::{
     disk::{Disk, LocalDisk},
     encode::encode,
     feed::{Ear, Feed},
+    journal::{Beyond, Journal},
     line::Sealer,
     lock::DirLock,
     ocsf::Kind,
     primary::{Anchor, Primary},
     queue::{Load, Queue, held},
-    recover::{Cut, Found, OpenError, Recovery, inspect, mend},
+    recover::{Cut, Found, OpenError, Recovery, inspect, mend, restore},
     segment::{Lines, Segment},
     stall::StallWatch,
     stored::StoredRecord,
@@ -70,6 +71,9 @@ pub struct TrailSettings {
     /// Only waited for when records lately came together, and only until as
     /// many are there again.
     pub gather_window: Duration,
+    /// The length of the journal, in bytes: so much of the last segment may be
+    /// durable there only. None makes each segment durable at once.
+    pub journal_bytes: Option<u64>,
     /// How long the disk may keep records waiting before their callers are told
     /// that it does not answer; found out after at most a quarter more.
     pub patience: Duration,
@@ -84,14 +88,15 @@ pub struct TrailSettings {
 }
 
 impl TrailSettings {
-    /// The defaults: segments of 64 MiB or a day, a window of 1 ms, a disk that
-    /// may take 2 s, the local one.
+    /// The defaults: segments of 64 MiB or a day, a window of 1 ms, a journal of
+    /// 1 MiB, a disk that may take 2 s, the local one.
     pub fn new(dir: impl Into<PathBuf>, clock: Arc<dyn Clock>, version: impl Into<String>) -> Self {
         Self {
             dir: dir.into(),
             segment_max_bytes: 64 << 20,
             segment_max_age: Duration::from_secs(24 * 3600),
             gather_window: Duration::from_millis(1),
+            journal_bytes: Some(1 << 20),
             patience: Duration::from_secs(2),
             clock,
             version: version.into(),
@@ -184,6 +189,7 @@ impl Trail {
         let recovery = Recovery {
             last_sequence: found.chain.head.map(|head| head.sequence),
             cut: found.cut.clone(),
+            restored: found.beyond.records,
         };
         let mut writer = writer(settings, found, lock, elsewhere)?;
         if let Some(cut) = &recovery.cut {
@@ -297,15 +303,21 @@ fn writer(
         mut chain,
         last,
         cut,
+        beyond,
     } = found;
     let uid = chain
         .uid
         .get_or_insert_with(|| new_chain_uid(&*settings.clock))
         .clone();
     let current = match last {
-        Some(last) => Some(go_on(&settings, last, cut.as_ref())?),
+        Some(last) => Some(go_on(&settings, last, cut.as_ref(), &beyond)?),
         None => None,
     };
+    // Only now: what the old one held is durable in the segment.
+    let length = settings.journal_bytes.filter(|_| elsewhere.is_none());
+    let journal = length.map(|length| Journal::begin(&*settings.disk, &settings.dir, length));
+    let journal = journal.transpose();
+    let journal = journal.map_err(OpenError::io("making the journal in", &settings.dir))?;
     Ok(Writer {
         dir: settings.dir,
         disk: settings.disk,
@@ -317,6 +329,7 @@ fn writer(
         sealer: Sealer::new(&uid, &settings.version),
         chain,
         current,
+        journal,
         observer: settings.observer,
         lines: Vec::new(),
         lock,
@@ -324,16 +337,22 @@ fn writer(
     })
 }
 
-/// Opens the last segment to write on, less its torn end.
+/// Opens the last segment to write on, less its torn end, and with what only
+/// the journal still had.
 fn go_on(
     settings: &TrailSettings,
-    (segment, length): (Segment, u64),
+    (segment, mut length): (Segment, u64),
     cut: Option<&Cut>,
+    beyond: &Beyond,
 ) -> Result<Current, OpenError> {
     let (path, disk) = (segment.path.as_path(), &*settings.disk);
     let mut file = disk.open(path).map_err(OpenError::io("opening", path))?;
     if let Some(cut) = cut {
         mend(&mut *file, path, cut)?;
+    }
+    if beyond.records > 0 {
+        restore(&mut *file, path, length, beyond)?;
+        length += beyond.lines.len() as u64;
     }
     let settled = disk.settle(path, length);
     settled.map_err(OpenError::io("making durable", path))?;

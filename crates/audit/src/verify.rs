@@ -159,6 +159,9 @@ pub struct VerifyReport {
     pub hash_only: u64,
     /// How many of the records were erased, and stand there by their hashes.
     pub erased: u64,
+    /// How many of the records only the journal holds: a power cut took them
+    /// from the last segment, and the server's next start brings them back.
+    pub journaled: u64,
     /// How many checkpoints were checked.
     pub checkpoints: u64,
     /// How many of the records a checkpoint confirms.

@@ -17,6 +17,7 @@ use crate::{
     disk::{Disk, SegmentFile, write_all},
     feed::Feed,
     gather::Gather,
+    journal::{JOURNAL, Journal},
     line::Sealer,
     lock::DirLock,
     primary::{Anchor, Committing, Primary},
@@ -35,6 +36,8 @@ pub(crate) struct Writer {
     pub(crate) sealer: Sealer,
     pub(crate) chain: Chain,
     pub(crate) current: Option<Current>,
+    /// Where records are durable before their segment is.
+    pub(crate) journal: Option<Journal>,
     pub(crate) observer: Arc<dyn TrailObserver>,
     pub(crate) lines: Vec<u8>,
     /// The number of the first record that is not durable yet.
@@ -141,38 +144,52 @@ impl Writer {
         records: usize,
         start: Instant,
     ) -> Result<(), Fault> {
-        let observer = self.observer.clone();
+        let bytes = lines.len() as u64;
         // A working copy need not outlive its machine.
-        let syncs = self.elsewhere.is_none();
+        let is_copy = self.elsewhere.is_some();
         let kept = start.elapsed();
-        let current = self.segment_for(first, lines.len() as u64)?;
-        let start = Instant::now();
-        write_all(&mut *current.file, lines).map_err(|e| current.fault("writing to", e))?;
-        let write = start.elapsed();
-        if syncs {
-            current
-                .file
-                .sync()
-                .map_err(|e| current.fault("syncing", e))?;
+        let mut current = self.segment_for(first, bytes)?;
+        if let Some(journal) = &mut self.journal
+            && !journal.has_room(bytes)
+        {
+            current.settle(journal)?;
         }
-        current.length += lines.len() as u64;
-        let sync = if syncs { start.elapsed() - write } else { kept };
-        observer.synced(records, write, sync);
+        let start = Instant::now();
+        let journal = self.journal.as_mut().filter(|it| it.has_room(bytes));
+        let (write, sync) = match journal {
+            _ if is_copy => (current.write(lines)?, kept),
+            // First here, so that the segment has nothing the journal has not.
+            Some(journal) => {
+                journal
+                    .keep(lines)
+                    .map_err(|e| self.fault("writing to the journal in", e))?;
+                let kept = start.elapsed();
+                let write = current.write(lines)?;
+                current.check()?;
+                (write, kept)
+            }
+            None => (current.write(lines)?, current.sync()?),
+        };
+        self.current = Some(current);
+        self.observer.synced(records, write, sync);
         Ok(())
     }
 
-    fn segment_for(&mut self, first: u64, bytes: u64) -> Result<&mut Current, Fault> {
-        let (limit, age) = (self.segment_max_bytes, self.segment_max_age);
+    /// The segment for the next records, as long as they need it.
+    fn segment_for(&mut self, first: u64, bytes: u64) -> Result<Current, Fault> {
         let now = self.clock.now();
-        let fits = |current: &Current| {
-            let young = now.duration_since(current.since).unsigned_abs() < age;
-            current.length == 0 || (current.length + bytes <= limit && young)
+        let Some(mut current) = self.current.take() else {
+            return self.begin_segment(first);
         };
-        let current = match self.current.take().filter(fits) {
-            Some(current) => current,
-            None => self.begin_segment(first)?,
-        };
-        Ok(self.current.insert(current))
+        let young = now.duration_since(current.since).unsigned_abs() < self.segment_max_age;
+        let fits = current.length + bytes <= self.segment_max_bytes;
+        if current.length == 0 || (fits && young) {
+            return Ok(current);
+        }
+        if let Some(journal) = &mut self.journal {
+            current.settle(journal)?;
+        }
+        self.begin_segment(first)
     }
 
     fn begin_segment(&self, first: u64) -> Result<Current, Fault> {
@@ -201,8 +218,8 @@ impl Writer {
         let guard = BreakOff(queue.clone());
         let mut load = Load::default();
         let mut gather = Gather::within(window);
-        while let Some(batch) = queue.take(&mut load, &gather) {
-            gather.learn(load.ends.len());
+        while let Some((batch, company)) = queue.take(&mut load, &gather) {
+            gather.learn(load.ends.len(), company);
             match self.commit(&mut load, &|| queue.is_closed()) {
                 Ok(first) => batch.finish(Ok(first)),
                 Err(fault) => {
@@ -212,8 +229,34 @@ impl Writer {
                 }
             }
         }
+        if queue.is_whole()
+            && let Err(fault) = self.finish()
+        {
+            // The next start takes from the journal what the segment lacks.
+            tracing::error!(directory = %self.dir.display(), "audit trail: {fault}");
+        }
         drop(guard);
         drop(self.lock);
+    }
+
+    /// Leaves nothing that only the journal holds, and no journal.
+    fn finish(&mut self) -> Result<(), Fault> {
+        let Some(mut journal) = self.journal.take() else {
+            return Ok(());
+        };
+        if let Some(current) = &mut self.current {
+            current.settle(&mut journal)?;
+        }
+        let removed = self.disk.remove(&self.dir.join(JOURNAL));
+        removed.map_err(|source| self.fault("removing the journal in", source))
+    }
+
+    fn fault(&self, step: &'static str, source: io::Error) -> Fault {
+        Fault {
+            step,
+            place: self.dir.display().to_string(),
+            source,
+        }
     }
 
     fn give_up(&self, queue: &Queue, fault: &Fault) -> Arc<str> {
@@ -229,6 +272,35 @@ impl Writer {
 }
 
 impl Current {
+    /// Appends some lines; how long it took.
+    fn write(&mut self, lines: &[u8]) -> Result<Duration, Fault> {
+        let start = Instant::now();
+        let written = write_all(&mut *self.file, lines);
+        written.map_err(|source| self.fault("writing to", source))?;
+        self.length += lines.len() as u64;
+        Ok(start.elapsed())
+    }
+
+    /// Makes all of it durable; how long it took.
+    fn sync(&mut self) -> Result<Duration, Fault> {
+        let start = Instant::now();
+        let synced = self.file.sync();
+        synced.map_err(|source| self.fault("syncing", source))?;
+        Ok(start.elapsed())
+    }
+
+    /// Makes all of it durable, so that the journal may begin again.
+    fn settle(&mut self, journal: &mut Journal) -> Result<(), Fault> {
+        self.sync()?;
+        journal.restart();
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), Fault> {
+        let checked = self.file.check();
+        checked.map_err(|source| self.fault("looking for", source))
+    }
+
     fn fault(&self, step: &'static str, source: io::Error) -> Fault {
         Fault {
             step,

@@ -20,7 +20,8 @@ use std::{
 };
 
 use hallpass_audit::{
-    Disk, LocalDisk, OpenError, SegmentFile, Trail, TrailObserver, TrailReader, TrailSettings,
+    Disk, JournalFile, LocalDisk, OpenError, SegmentFile, Trail, TrailObserver, TrailReader,
+    TrailSettings,
 };
 use hallpass_core::ports::{AuditLog, AuditReceipt};
 use support::{check, event, open, quick_dir, segments, settings};
@@ -57,6 +58,14 @@ struct Faulty {
     steps: AtomicUsize,
     /// The bytes of each file that were synced, as a power cut would leave them.
     synced: Mutex<Vec<(PathBuf, u64)>>,
+    /// The journal as it was synced last.
+    journal: Mutex<Option<Vec<u8>>>,
+}
+
+struct FaultyJournal {
+    disk: Arc<Faulty>,
+    path: PathBuf,
+    file: Box<dyn JournalFile>,
 }
 
 struct FaultyFile {
@@ -116,6 +125,21 @@ impl Disk for Handle {
         LocalDisk.settle(path, length)
     }
 
+    fn journal(&self, path: &Path, length: u64) -> io::Result<Box<dyn JournalFile>> {
+        self.0.step()?;
+        let file = LocalDisk.journal(path, length)?;
+        Ok(Box::new(FaultyJournal {
+            disk: self.0.clone(),
+            path: path.to_owned(),
+            file,
+        }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.step()?;
+        LocalDisk.remove(path)
+    }
+
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         self.0.step()
     }
@@ -145,9 +169,34 @@ impl SegmentFile for FaultyFile {
         Ok(())
     }
 
+    fn check(&mut self) -> io::Result<()> {
+        self.disk.step()
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.disk.step()?;
         self.file.truncate(length)
+    }
+}
+
+impl JournalFile for FaultyJournal {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if let Err(error) = self.disk.step() {
+            let some = match self.disk.fault {
+                Fault::Torn => &bytes[..bytes.len() / 2],
+                _ => &[],
+            };
+            self.file.write_at(some, offset)?;
+            return Err(error);
+        }
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.step()?;
+        let synced = fs::read(&self.path).unwrap();
+        *self.disk.journal.lock().unwrap() = Some(synced);
+        Ok(())
     }
 }
 
@@ -157,9 +206,12 @@ fn faulty(dir: &Path, fault: Fault, at: usize) -> (TrailSettings, Arc<Faulty>) {
         at,
         steps: AtomicUsize::new(0),
         synced: Mutex::new(Vec::new()),
+        journal: Mutex::default(),
     });
     let mut settings = settings(dir);
     settings.segment_max_bytes = 2500;
+    // Room for two records or so.
+    settings.journal_bytes = Some(2000);
     settings.disk = Arc::new(Handle(disk.clone()));
     (settings, disk)
 }
@@ -225,6 +277,9 @@ async fn each_step_failed_in_turn_loses_nothing_acknowledged() {
             }
             drop(trail);
             assert_opens(dir, &receipts);
+            // As a power cut leaves it before the trail was closed.
+            let journal = disk.journal.lock().unwrap().clone();
+            journal.map(|bytes| fs::write(dir.join("trail.journal"), bytes).unwrap());
             for (path, synced) in disk.synced.lock().unwrap().clone() {
                 assert_survives_power_cuts(dir, &path, synced as usize, &receipts);
             }
@@ -234,7 +289,8 @@ async fn each_step_failed_in_turn_loses_nothing_acknowledged() {
 
 fn assert_opens(dir: &Path, receipts: &[AuditReceipt]) {
     let copy = quick_dir();
-    let copied = segments(dir).into_iter().map(|segment| {
+    let journal = Some(dir.join("trail.journal")).filter(|path| path.exists());
+    let copied = segments(dir).into_iter().chain(journal).map(|segment| {
         let to = copy.path().join(segment.file_name().unwrap());
         fs::copy(&segment, to).unwrap()
     });
@@ -308,8 +364,9 @@ impl TrailObserver for Alarm {
 #[tokio::test]
 async fn the_alarm_is_raised_once_and_all_waiting_are_told() {
     let dir = quick_dir();
-    // Steps: segment, directory's sync, write, sync.
-    let (mut settings, _disk) = faulty(dir.path(), Fault::Io, 3);
+    // Steps: journal, directory's sync, segment, directory's sync, write, sync.
+    let (mut settings, _disk) = faulty(dir.path(), Fault::Io, 5);
+    settings.journal_bytes = Some(1 << 20);
     let alarm = Arc::new(Alarm::default());
     settings.observer = alarm.clone();
     let (trail, _) = Trail::open(settings).unwrap();
@@ -319,9 +376,10 @@ async fn the_alarm_is_raised_once_and_all_waiting_are_told() {
     }
     drop(trail);
     let told = alarm.0.lock().unwrap();
+    let place = dir.path().to_str().unwrap();
     assert_eq!(told.len(), 1);
     assert!(
-        told[0].contains("syncing") && told[0].contains("trail-0000"),
+        told[0].contains("writing to the journal") && told[0].contains(place),
         "{}",
         told[0]
     );

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use hallpass_audit::{Disk, LocalDisk, SegmentFile, Trail, TrailObserver};
+use hallpass_audit::{Disk, JournalFile, LocalDisk, SegmentFile, Trail, TrailObserver};
 use hallpass_core::ports::AuditLog;
 use support::{check, event, settings};
 use tempfile::{TempDir, tempdir};
@@ -27,19 +27,9 @@ struct Gated {
 }
 
 struct GatedFile {
-    file: Box<dyn SegmentFile>,
+    file: Box<dyn JournalFile>,
     began: mpsc::Sender<()>,
     go: Arc<Mutex<mpsc::Receiver<()>>>,
-}
-
-impl Gated {
-    fn wrap(&self, file: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
-        Box::new(GatedFile {
-            file,
-            began: self.began.clone(),
-            go: self.go.clone(),
-        })
-    }
 }
 
 impl Disk for Gated {
@@ -48,15 +38,28 @@ impl Disk for Gated {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(self.wrap(LocalDisk.create(path)?))
+        LocalDisk.create(path)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(self.wrap(LocalDisk.open(path)?))
+        LocalDisk.open(path)
     }
 
     fn settle(&self, path: &Path, length: u64) -> io::Result<()> {
         LocalDisk.settle(path, length)
+    }
+
+    fn journal(&self, path: &Path, length: u64) -> io::Result<Box<dyn JournalFile>> {
+        let file = LocalDisk.journal(path, length)?;
+        Ok(Box::new(GatedFile {
+            file,
+            began: self.began.clone(),
+            go: self.go.clone(),
+        }))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.remove(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -64,9 +67,9 @@ impl Disk for Gated {
     }
 }
 
-impl SegmentFile for GatedFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+impl JournalFile for GatedFile {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -74,10 +77,6 @@ impl SegmentFile for GatedFile {
         // A closed gate's other side is gone when the test is over.
         let _ = self.go.lock().unwrap().recv();
         self.file.sync()
-    }
-
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.file.truncate(length)
     }
 }
 

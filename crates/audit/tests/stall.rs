@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use hallpass_audit::{Disk, LocalDisk, SegmentFile, Trail, TrailObserver};
+use hallpass_audit::{Disk, JournalFile, LocalDisk, SegmentFile, Trail, TrailObserver};
 use hallpass_core::ports::{AuditLog, AuditUnavailable};
 use support::{check, event, quick_dir, settings};
 
@@ -57,7 +57,7 @@ impl Drop for Hold {
 /// The local disk behind a gate.
 struct Gated(Arc<Gate>);
 
-struct GatedFile(Arc<Gate>, Box<dyn SegmentFile>);
+struct GatedFile(Arc<Gate>, Box<dyn JournalFile>);
 
 impl Disk for Gated {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
@@ -65,17 +65,24 @@ impl Disk for Gated {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        let file = LocalDisk.create(path)?;
-        Ok(Box::new(GatedFile(self.0.clone(), file)))
+        LocalDisk.create(path)
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        let file = LocalDisk.open(path)?;
-        Ok(Box::new(GatedFile(self.0.clone(), file)))
+        LocalDisk.open(path)
     }
 
     fn settle(&self, path: &Path, length: u64) -> io::Result<()> {
         LocalDisk.settle(path, length)
+    }
+
+    fn journal(&self, path: &Path, length: u64) -> io::Result<Box<dyn JournalFile>> {
+        let file = LocalDisk.journal(path, length)?;
+        Ok(Box::new(GatedFile(self.0.clone(), file)))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.remove(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -83,18 +90,14 @@ impl Disk for Gated {
     }
 }
 
-impl SegmentFile for GatedFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.1.write(bytes)
+impl JournalFile for GatedFile {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.1.write_at(bytes, offset)
     }
 
     fn sync(&mut self) -> io::Result<()> {
         self.0.pass();
         self.1.sync()
-    }
-
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.1.truncate(length)
     }
 }
 

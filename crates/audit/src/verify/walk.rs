@@ -12,6 +12,7 @@ use super::{BadRecord, Evidence, VerifyError, VerifyReport, signed::Signed};
 use crate::{
     chain::{Chain, Hash, Link},
     erase,
+    journal::{Beyond, JOURNAL},
     line::Flaw,
     lock::is_held,
     merkle::Tree,
@@ -128,21 +129,21 @@ impl<'a> Walk<'a> {
         };
         let mut lines = Lines::open(&segment.path).map_err(io)?;
         let mut line = 0;
+        // What a running server is just writing is left out.
+        let is_live = is_last && is_held(&self.dir);
         while let Some(read) = lines.next().map_err(io)? {
-            line += 1;
-            let accepted = read.and_then(|bytes| {
-                self.chain.accept(bytes)?;
-                self.note_erased(bytes);
-                Ok(purged_through(bytes))
-            });
-            if is_last && accepted == Err(Flaw::Unterminated) && is_held(&self.dir) {
-                // A server is writing this very record.
-                line -= 1;
-                break;
+            let accepted = read.and_then(|bytes| self.accept(bytes));
+            if let Err(flaw) = accepted {
+                if is_live && flaw == Flaw::Unterminated {
+                    break;
+                }
+                let there = segment.path.metadata().map_err(io)?.len();
+                if is_last && self.journal(there - lines.offset)? {
+                    break;
+                }
+                return Err(self.bad(segment, Some(line + 1), lines.offset, flaw));
             }
-            let purged =
-                accepted.map_err(|flaw| self.bad(segment, Some(line), lines.offset, flaw))?;
-            self.purged = self.purged.max(purged);
+            line += 1;
             if let Some(head) = self.chain.head {
                 check_hash(segment, hashes, head)?;
                 self.take(head)?;
@@ -151,9 +152,41 @@ impl<'a> Walk<'a> {
         if line == 0 && !is_last {
             return Err(self.bad(segment, None, 0, Flaw::Unterminated));
         }
+        if is_last && !is_live {
+            self.journal(0)?;
+        }
         self.report.segments += 1;
         self.report.bytes += lines.offset;
         Ok(())
+    }
+
+    /// Checks a record and its place, and notes what it says of others.
+    fn accept(&mut self, line: &[u8]) -> Result<(), Flaw> {
+        self.chain.accept(line)?;
+        self.note_erased(line);
+        self.purged = self.purged.max(purged_through(line));
+        Ok(())
+    }
+
+    /// Goes on over what only the journal holds, where a power cut took it from
+    /// the segment; false where it does not hold all of a torn end.
+    fn journal(&mut self, torn: u64) -> Result<bool, VerifyError> {
+        let beyond = Beyond::read(&self.dir, &self.chain).map_err(|source| VerifyError::Io {
+            path: self.dir.join(JOURNAL),
+            source,
+        })?;
+        if !beyond.covers(torn) {
+            return Ok(false);
+        }
+        for line in beyond.lines.split(|&byte| byte == b'\n') {
+            if self.accept(line).is_ok()
+                && let Some(head) = self.chain.head
+            {
+                self.take(head)?;
+                self.report.journaled += 1;
+            }
+        }
+        Ok(true)
     }
 
     /// Notes what is left of an erased record, and what says it was erased.

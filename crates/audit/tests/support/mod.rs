@@ -15,8 +15,8 @@ use std::{
 };
 
 use hallpass_audit::{
-    Disk, LocalDisk, OpenError, Recovery, SegmentFile, Trail, TrailSettings, VerifyError,
-    VerifyReport, verify,
+    Disk, JournalFile, LocalDisk, OpenError, Recovery, SegmentFile, Trail, TrailSettings,
+    VerifyError, VerifyReport, verify,
 };
 use hallpass_core::{
     Timestamp,
@@ -64,6 +64,15 @@ impl Disk for Hasty {
         Ok(())
     }
 
+    fn journal(&self, path: &Path, _length: u64) -> io::Result<Box<dyn JournalFile>> {
+        fs::File::create(path)?;
+        Ok(Box::new(HastyFile(LocalDisk.open(path)?)))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        LocalDisk.remove(path)
+    }
+
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         Ok(())
     }
@@ -78,8 +87,23 @@ impl SegmentFile for HastyFile {
         Ok(())
     }
 
+    fn check(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.0.truncate(length)
+    }
+}
+
+impl JournalFile for HastyFile {
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.truncate(offset)?;
+        self.0.write(bytes).map(drop)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -53,6 +53,12 @@ pub(crate) fn open(config: &Config, metrics: Arc<Metrics>) -> Result<Trail, Stop
             "the trail's last write was torn by a crash and was cut"
         );
     }
+    if recovery.restored > 0 {
+        tracing::warn!(
+            records = recovery.restored,
+            "the trail's last records were taken from its journal; a power cut had taken them from the last segment"
+        );
+    }
     Ok(trail)
 }
 

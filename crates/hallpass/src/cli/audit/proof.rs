@@ -108,6 +108,7 @@ fn in_json(report: &VerifyReport) -> serde_json::Value {
     serde_json::json!({
         "verdict": "whole", "records": report.records, "segments": report.segments,
         "bytes": report.bytes, "hash_only": report.hash_only, "erased": report.erased,
+        "journaled": report.journaled,
         "checkpoints": report.checkpoints, "signed": report.signed,
         "last_sequence": head.map(|head| head.sequence),
         "last_hash": head.map(|head| head.hash.to_string()),
@@ -119,6 +120,12 @@ fn tell(report: &VerifyReport, evidence: &Evidence) {
         "{} records in {} segments: every record and the chain are whole.",
         report.records, report.segments
     ));
+    if report.journaled > 0 {
+        say(format_args!(
+            "The last {} of them are in the journal alone, as a power cut left them: the server's next start writes them to their segment.",
+            report.journaled
+        ));
+    }
     if report.hash_only > 0 {
         say(format_args!(
             "Of {} of them only the hashes are here: they were archived or removed.",

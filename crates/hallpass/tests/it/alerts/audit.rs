@@ -20,7 +20,7 @@ async fn a_trail_that_cannot_be_written_is_critical_until_a_restart_mends_it() {
     });
     shim.fail(Fault {
         call: "fdatasync",
-        path: ".jsonl$",
+        path: "/trail.journal$",
         error: Some(rustix::io::Errno::IO),
         skip: 0,
         times: 1,

@@ -11,7 +11,7 @@ async fn a_disk_that_hangs_holds_nobody_and_is_forgiven() {
     let before = victim.minted_upstream().await;
 
     // These wait for the disk until it counts as stalled, and no longer.
-    victim.shim.hang("fdatasync", ".jsonl$");
+    victim.shim.hang("fdatasync", "/trail.journal$");
     let (none, refused) = victim.mint_many(1, 3).await;
     assert_eq!((none.len(), refused), (0, 3));
     let get = |url: String| send(victim.serve.client.get(url));

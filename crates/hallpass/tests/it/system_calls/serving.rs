@@ -8,6 +8,9 @@ use crate::support::{Fault, Run, Stream, binary, send};
 /// The segment that is written.
 const SEGMENT: &str = ".jsonl$";
 
+/// The journal, where records are durable first.
+const JOURNAL: &str = "/trail.journal$";
+
 fn fault(call: &'static str, error: impl Into<Option<Errno>>, skip: i32) -> Fault {
     Fault {
         call,
@@ -15,6 +18,13 @@ fn fault(call: &'static str, error: impl Into<Option<Errno>>, skip: i32) -> Faul
         error: error.into(),
         skip,
         times: 1,
+    }
+}
+
+fn in_journal(call: &'static str, error: impl Into<Option<Errno>>, skip: i32) -> Fault {
+    Fault {
+        path: JOURNAL,
+        ..fault(call, error, skip)
     }
 }
 
@@ -74,14 +84,17 @@ async fn each_write_that_fails_closes_the_trail() {
     // The intent's, the outcome's, and one among many.
     for (error, skip) in [(Errno::IO, 0), (Errno::NOSPC, 1), (Errno::ROFS, 5)] {
         assert_survived(fault("write", error, skip)).await;
+        assert_survived(in_journal("pwrite", error, skip)).await;
     }
 }
 
 #[tokio::test]
 async fn each_sync_that_fails_closes_the_trail() {
     for (error, skip) in [(Errno::IO, 0), (Errno::NOSPC, 1), (Errno::ROFS, 5)] {
-        assert_survived(fault("fdatasync", error, skip)).await;
+        assert_survived(in_journal("fdatasync", error, skip)).await;
     }
+    // The segment's own, when the next one begins.
+    assert_survived(fault("fdatasync", Errno::IO, 0)).await;
 }
 
 #[tokio::test]
@@ -117,6 +130,9 @@ async fn what_can_be_gone_on_from_is_gone_on_from() {
         fault("write", None, 0),
         fault("write", None, 3),
         fault("fdatasync", Errno::INTR, 0),
+        in_journal("fdatasync", Errno::INTR, 0),
+        in_journal("pwrite", Errno::INTR, 0),
+        in_journal("pwrite", None, 1),
         fault("create", Errno::INTR, 0),
         fault("close", Errno::IO, 0),
     ];

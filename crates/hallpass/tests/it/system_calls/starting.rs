@@ -54,8 +54,12 @@ fn a_new_trail_that_can_not_be_made_is_told_and_made_the_next_time() {
         ("create", "/trail.lock$"),
         ("create", ".jsonl$"),
         ("fsync", "/audit$"),
+        ("create", "/trail.journal$"),
+        ("write", "/trail.journal$"),
+        ("fsync", "/trail.journal$"),
+        ("pwrite", "/trail.journal$"),
+        ("fdatasync", "/trail.journal$"),
         ("write", ".jsonl$"),
-        ("fdatasync", ".jsonl$"),
     ];
     // The first start makes the folder above.
     drop(Serve::start(&site));
