@@ -41,9 +41,18 @@
 //! # Durability
 //!
 //! One thread writes. What callers append while it is at the disk, it writes
-//! next, with one write and one fdatasync for all of it, and then tells them.
-//! When the load before held several records, it first waits a little, until
-//! there are as many again. A step at the disk that fails is not tried again:
+//! next, with one fdatasync for all of it, and then tells them. When the load
+//! before held several records, it first waits a little, until there are as many
+//! again.
+//!
+//! What is synced is `trail.journal`, a file of a fixed length that was filled
+//! once, so that a sync writes the lines alone and no new length. The same lines
+//! are appended to the segment, which is synced when the journal is full, when
+//! the next segment begins, and at the end, where the journal is removed. After
+//! a power cut, opening and [`verify()`] take from the journal what the segment
+//! lacks.
+//!
+//! A step at the disk that fails is not tried again:
 //! after a failed fdatasync the system may hold lost bytes for written. The
 //! trail takes no more records then, until it is opened anew.
 //!
