@@ -1,5 +1,7 @@
 //! Answers that hold, or tell of, a grant.
 
+use std::borrow::Cow;
+
 use hallpass_core::{
     Timestamp,
     grant::{Grant, Mode},
@@ -61,7 +63,8 @@ pub struct Connect<'a> {
     #[schema(example = "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1")]
     pub url: &'a str,
     /// The subprotocols, the secret among them; none of a call.
-    pub protocols: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub protocols: Vec<Cow<'a, str>>,
 }
 
 impl<'a> ClientSecretAnswer<'a> {
@@ -93,14 +96,14 @@ impl<'a> ClientSecretAnswer<'a> {
 }
 
 /// A call is made over HTTP and has none.
-fn protocols(issued: &Issued) -> Vec<String> {
+fn protocols(issued: &Issued) -> Vec<Cow<'_, str>> {
     if issued.grant().mode == Mode::Call {
         return Vec::new();
     }
     let secret = issued.secret().expose();
     vec![
-        "realtime".to_owned(),
-        format!("openai-insecure-api-key.{secret}"),
+        Cow::Borrowed("realtime"),
+        Cow::Owned(["openai-insecure-api-key.", secret].concat()),
     ]
 }
 

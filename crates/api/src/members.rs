@@ -7,6 +7,9 @@ use serde_json::{Map, Number, Value};
 
 use crate::strict::{self, Flaw};
 
+/// As many members most objects may have.
+const USUAL: usize = 8;
+
 /// The members of a request's object, taken one after another.
 #[derive(Debug)]
 pub struct Members {
@@ -37,11 +40,11 @@ impl Members {
         Ok(Self::of(map, String::new()))
     }
 
-    const fn of(map: Map<String, Value>, prefix: String) -> Self {
+    fn of(map: Map<String, Value>, prefix: String) -> Self {
         Self {
             map,
             prefix,
-            known: Vec::new(),
+            known: Vec::with_capacity(USUAL),
         }
     }
 
@@ -165,8 +168,8 @@ impl Members {
     ///
     /// A [`Refusal`] when it is there and no object.
     pub fn object(&mut self, name: &'static str) -> Result<Option<Self>, Refusal> {
-        let prefix = format!("{}{name}.", self.prefix);
-        Ok(self.map(name)?.map(|map| Self::of(map, prefix)))
+        let map = self.map(name)?;
+        Ok(map.map(|map| Self::of(map, format!("{}{name}.", self.prefix))))
     }
 
     /// An object, as it is.
