@@ -187,11 +187,12 @@ impl FrontGuard {
         presented: &Presented<'_>,
     ) -> Result<Authenticated<'b>, Refusal> {
         let tried = self.tried(facts, presented);
-        if let Err((text, wait)) = self.admit_try(&tried) {
+        let now = (self.now)();
+        if let Err((text, wait)) = self.admit_try(&tried, now) {
             return Err(self.refuse(broker, facts, text, wait).await);
         }
         let known = broker.authenticate(facts.clone(), presented).await;
-        self.note(&tried, known.as_ref().err());
+        self.note(&tried, known.as_ref().err(), now);
         known
     }
 
@@ -207,8 +208,7 @@ impl FrontGuard {
         attempt.map_or(Tried::Free, Tried::Credential)
     }
 
-    fn admit_try(&self, tried: &Tried) -> Result<(), (&'static str, Duration)> {
-        let now = (self.now)();
+    fn admit_try(&self, tried: &Tried, now: u64) -> Result<(), (&'static str, Duration)> {
         match tried {
             Tried::Key(guess) => self.guesses.admit(guess, now).map_err(|wait| {
                 let text = "Too many wrong API keys came from this address or for this key. Wait as Retry-After says.";
@@ -224,8 +224,7 @@ impl FrontGuard {
 
     /// A credential whose time is over or that was revoked was good once: who
     /// sends it is not guessing.
-    fn note(&self, tried: &Tried, refusal: Option<&Refusal>) {
-        let now = (self.now)();
+    fn note(&self, tried: &Tried, refusal: Option<&Refusal>, now: u64) {
         let code = refusal.map(|refusal| refusal.code);
         match (tried, code) {
             (Tried::Key(guess), None) => self.guesses.note_good(guess, now),

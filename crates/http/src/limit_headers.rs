@@ -5,36 +5,47 @@ use std::time::Duration;
 use hallpass_core::quota::LimitState;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const STATE: HeaderName = HeaderName::from_static("ratelimit");
+
+/// Bytes of a caller's three or four limits.
+const USUAL: usize = 128;
+
 /// Writes the limits that are the caller's own; those of all callers together
 /// are nobody's business.
 pub(crate) fn write<'a>(headers: &mut HeaderMap, limits: impl IntoIterator<Item = &'a LimitState>) {
-    let (mut policy, mut state) = (String::new(), String::new());
-    let mut number = itoa::Buffer::new();
+    let mut policy = Vec::with_capacity(USUAL);
+    let mut state = Vec::with_capacity(USUAL);
     for limit in limits
         .into_iter()
         .filter(|limit| limit.name.starts_with("caller-"))
     {
-        let mut member = |text: &mut String, name: &str, value: u64| {
-            text.push_str(name);
-            text.push_str(number.format(value));
-        };
-        for text in [&mut policy, &mut state] {
-            text.push_str(if text.is_empty() { "\"" } else { ", \"" });
-            text.push_str(limit.name);
-            text.push('"');
-        }
-        member(&mut policy, ";q=", limit.rate.count.into());
-        member(&mut policy, ";w=", limit.rate.seconds.into());
-        member(&mut state, ";r=", limit.remaining.into());
-        member(&mut state, ";t=", whole_seconds(limit.reset));
+        push_name(&mut policy, limit.name);
+        push_number(&mut policy, b";q=", limit.rate.count);
+        push_number(&mut policy, b";w=", limit.rate.seconds);
+        push_name(&mut state, limit.name);
+        push_number(&mut state, b";r=", limit.remaining);
+        push_number(&mut state, b";t=", whole_seconds(limit.reset));
     }
     if policy.is_empty() {
         return;
     }
     if let (Ok(policy), Ok(state)) = (HeaderValue::try_from(policy), HeaderValue::try_from(state)) {
-        headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
-        headers.insert(HeaderName::from_static("ratelimit"), state);
+        headers.insert(POLICY, policy);
+        headers.insert(STATE, state);
     }
+}
+
+/// Begins the next member of a list.
+fn push_name(list: &mut Vec<u8>, name: &str) {
+    list.extend_from_slice(if list.is_empty() { b"\"" } else { b", \"" });
+    list.extend_from_slice(name.as_bytes());
+    list.push(b'"');
+}
+
+fn push_number(list: &mut Vec<u8>, parameter: &[u8; 3], value: impl itoa::Integer) {
+    list.extend_from_slice(parameter);
+    list.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Writes how long to wait.
