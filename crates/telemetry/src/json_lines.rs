@@ -5,23 +5,28 @@
 
 use std::fmt::{self, Write};
 
+use jiff::{
+    Timestamp,
+    fmt::{StdFmtWrite, temporal::DateTimePrinter},
+};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    fmt::{
-        FmtContext, FormatEvent, FormatFields,
-        format::Writer,
-        time::{FormatTime, SystemTime},
-    },
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
 
 use crate::traces;
 
+const MICROSECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+
 /// Writes `{"timestamp":…,"level":…,<the event's fields>}` and a line feed.
-pub(crate) struct JsonLines;
+pub(crate) struct JsonLines {
+    /// Tells the time of a line.
+    pub(crate) now: fn() -> Timestamp,
+}
 
 impl<S, N> FormatEvent<S, N> for JsonLines
 where
@@ -35,7 +40,9 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
+        MICROSECONDS
+            .print_timestamp(&(self.now)(), StdFmtWrite(&mut writer))
+            .map_err(|_| fmt::Error)?;
         writer.write_str("\",\"level\":\"")?;
         writer.write_str(event.metadata().level().as_str())?;
         writer.write_char('"')?;
@@ -76,6 +83,12 @@ impl Members<'_, '_> {
         self.writer.write_str("\":")
     }
 
+    fn number(&mut self, field: &Field, value: impl itoa::Integer) {
+        self.member(field, |writer| {
+            writer.write_str(itoa::Buffer::new().format(value))
+        });
+    }
+
     fn text(&mut self, field: &Field, text: impl FnOnce(&mut Escaped<'_, '_>) -> fmt::Result) {
         self.member(field, |writer| {
             writer.write_char('"')?;
@@ -87,26 +100,24 @@ impl Members<'_, '_> {
 
 impl Visit for Members<'_, '_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        let finite = value.is_finite();
-        self.member(field, |writer| {
-            if finite {
-                write!(writer, "{value}")
-            } else {
-                writer.write_str("null")
-            }
+        self.member(field, |writer| match value.is_finite() {
+            true => writer.write_str(zmij::Buffer::new().format_finite(value)),
+            false => writer.write_str("null"),
         });
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.number(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.number(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        self.member(field, |writer| {
+            writer.write_str(if value { "true" } else { "false" })
+        });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -139,11 +150,14 @@ impl Write for Escaped<'_, '_> {
     }
 }
 
-/// Whether there is nothing to escape. Without an early end, so that many bytes
-/// are looked at at once.
+/// Whether there is nothing to escape.
+///
+/// In blocks without an early end, so that their bytes are looked at at once.
 fn is_plain(bytes: &[u8]) -> bool {
-    let plain = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
-    bytes.iter().fold(true, |all, byte| all & plain(*byte))
+    let plain = |byte: &u8| (b' '..=b'~').contains(byte) & (*byte != b'"') & (*byte != b'\\');
+    let (blocks, rest) = bytes.as_chunks::<8>();
+    let all = |block: &[u8; 8]| block.iter().fold(true, |all, byte| all & plain(byte));
+    blocks.iter().all(all) && rest.iter().all(plain)
 }
 
 /// Quotes, controls, and what some readers take for a line's end or turn the
@@ -192,7 +206,9 @@ pub(crate) mod tests {
     pub(crate) fn logged(emit: impl FnOnce()) -> String {
         let page = Page::default();
         let subscriber = tracing_subscriber::fmt()
-            .event_format(JsonLines)
+            .event_format(JsonLines {
+                now: || Timestamp::UNIX_EPOCH,
+            })
             .with_writer(page.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, emit);

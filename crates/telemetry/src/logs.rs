@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use jiff::Timestamp;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::{
@@ -25,6 +26,8 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// The least level, or a filter such as `info,hallpass_audit=debug`.
     pub filter: String,
+    /// Tells the time of a line of JSON.
+    pub now: fn() -> Timestamp,
 }
 
 /// The log can't be started.
@@ -62,7 +65,8 @@ pub fn start(settings: &LogSettings) -> Result<LogGuard, LogSetupError> {
         .with_target(false);
     let started = match settings.format {
         LogFormat::Json => {
-            let subscriber = builder.event_format(JsonLines).finish();
+            let lines = JsonLines { now: settings.now };
+            let subscriber = builder.event_format(lines).finish();
             tracing::subscriber::set_global_default(subscriber)
         }
         LogFormat::Text => {

@@ -96,6 +96,7 @@ pub(crate) fn start_log(config: &Config) -> Result<LogGuard, Stop> {
     Ok(hallpass_telemetry::start_logs(&LogSettings {
         format,
         filter: config.log.level.clone(),
+        now,
     })?)
 }
 
@@ -324,9 +325,10 @@ impl Server {
             soft: CancellationToken::new(),
             hard: stopping.hard.clone(),
         };
-        let api = hallpass_http::public(self.app.clone());
-        let pages = client_files::routes().merge(self.pages);
-        let public = pages.fallback_service(api);
+        // One table of routes: behind another it would cost each request a second search.
+        let public = hallpass_http::public(self.app.clone())
+            .merge(client_files::routes())
+            .merge(self.pages);
         for listener in std::iter::once(self.public).chain(self.tls) {
             serving.spawn(listener.serve(public.clone(), self.settings.clone(), closing.clone()));
         }
