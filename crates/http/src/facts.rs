@@ -7,7 +7,7 @@ use hallpass_core::{
     ids::RequestId,
     request::{MAX_USER_AGENT, RequestFacts, clean},
 };
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, HeaderName, Method, Request, header};
 
 use crate::{
     app::App,
@@ -16,6 +16,9 @@ use crate::{
 
 /// The route of a request that matched none.
 pub(crate) const UNMATCHED: &str = "(none)";
+
+/// Carries a request's id, the caller's or ours.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest request id taken from a caller.
 const MAX_REQUEST_ID: usize = 128;
@@ -102,7 +105,7 @@ pub(crate) fn gather<B>(app: &App, request: &Request<B>) -> Arc<RequestFacts> {
     })
 }
 
-fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let value = headers.get(name)?;
     Some(clean(
         &String::from_utf8_lossy(value.as_bytes()),
@@ -112,7 +115,7 @@ fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
 
 /// The caller's own request id, where it is one that can't disturb a log line.
 fn given_id(headers: &HeaderMap) -> Option<RequestId> {
-    let text = headers.get("x-request-id")?.to_str().ok()?;
+    let text = headers.get(REQUEST_ID)?.to_str().ok()?;
     let harmless =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     if text.len() > MAX_REQUEST_ID || !text.bytes().all(harmless) {
@@ -125,10 +128,8 @@ fn route(matched: &str) -> &'static str {
     if matched.starts_with(DOCS) && matched != "/docs/errors" {
         return DOCS;
     }
-    ROUTES
-        .into_iter()
-        .find(|route| *route == matched)
-        .unwrap_or(UNMATCHED)
+    let known = ROUTES.iter().find(|route| **route == matched);
+    known.unwrap_or(&UNMATCHED)
 }
 
 fn method(method: &Method) -> &'static str {

@@ -1,24 +1,22 @@
 //! The layer around every handler: id, headers, counts, one log line.
 
 use std::{
+    convert::Infallible,
+    net::IpAddr,
     panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use axum::{
-    Extension,
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{Extension, extract::Request, response::Response, routing::Route};
 use futures_util::FutureExt;
 use hallpass_core::{audit::Action, code::Code, refusal::Refusal, request::RequestFacts};
 use hallpass_telemetry::traces::{RequestHead, RequestSpan};
-use http::{HeaderName, HeaderValue, Version, header};
+use http::{HeaderValue, Version, header};
+use tower::Service;
 
 use crate::{
     answer::{ErrorShape, Told, refused},
@@ -31,67 +29,69 @@ use crate::{
     serve::ConnectionFacts,
 };
 
-/// Whether a request's sender was looked at: from then on the pipeline sees to
-/// its final record, whatever happens.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LookedAt(Arc<AtomicBool>);
+/// By which listener a request came in, and whether its sender was looked at:
+/// from then on the pipeline sees to its final record, whatever happens.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    pub(crate) surface: Surface,
+    looked_at: Arc<AtomicBool>,
+}
 
-impl LookedAt {
-    pub(crate) fn note(&self) {
-        self.0.store(true, Ordering::SeqCst);
+impl Entrance {
+    fn of(surface: Surface) -> Self {
+        Self {
+            surface,
+            looked_at: Arc::default(),
+        }
     }
 
-    fn noted(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+    pub(crate) fn note_looked_at(&self) {
+        self.looked_at.store(true, Ordering::SeqCst);
+    }
+
+    fn was_looked_at(&self) -> bool {
+        self.looked_at.load(Ordering::SeqCst)
     }
 }
 
-/// Observes one request from its head to its answer's head.
+/// Observes one request of a route from its head to its answer's head.
 pub(crate) async fn observe(
-    State((app, surface)): State<(App, Surface)>,
+    app: App,
+    surface: Surface,
+    route: Route,
     mut request: Request,
-    next: Next,
-) -> Response {
+) -> Result<Response, Infallible> {
     let started = Instant::now();
     let _in_flight = app.metrics().http.enter();
     let facts = facts::gather(&app, &request);
     let version = request.version();
     let mut trace = begin_trace(&app, &facts, &request);
     request.extensions_mut().insert(facts.clone());
-    request.extensions_mut().insert(surface);
     let answering = async {
         match surface {
-            Surface::Admin => answered(&app, &facts, request, next).await,
-            Surface::Public => across_origins(&app, &facts, request, next).await,
+            Surface::Admin => answered(&app, &facts, surface, route, request).await,
+            Surface::Public => across_origins(&app, &facts, route, request).await,
         }
     };
     let mut response = trace.scope(answering).await;
     headers::harden(response.headers_mut(), facts.route, app.https());
     if let Ok(id) = HeaderValue::from_str(facts.id.as_str()) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static("x-request-id"), id);
+        response.headers_mut().insert(facts::REQUEST_ID, id);
     }
     if app.draining() && version <= Version::HTTP_11 {
         // The next request of this connection goes to a server that stays.
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
-    app.metrics().http.answered(
-        facts.method,
-        facts.route,
-        response.status().as_u16(),
-        started.elapsed(),
-        trace.exemplar(),
-    );
-    log(&facts, &response, &trace, started);
-    let code = response
-        .extensions()
-        .get::<Told>()
-        .and_then(|told| told.code);
-    let status = response.status().as_u16();
-    trace.answered(status, facts.id.as_str(), code.map(Code::as_str));
-    response
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    app.metrics()
+        .http
+        .answered(facts.method, facts.route, status, took, trace.exemplar());
+    let told = response.extensions().get::<Told>();
+    log(&facts, status, told, &trace, took);
+    let code = told.and_then(|told| told.code).map(Code::as_str);
+    trace.answered(status, facts.id.as_str(), code);
+    Ok(response)
 }
 
 /// The span of a request: what is told of it is what the log tells, without
@@ -119,14 +119,14 @@ fn begin_trace(app: &App, facts: &RequestFacts, request: &Request) -> RequestSpa
 async fn across_origins(
     app: &App,
     facts: &Arc<RequestFacts>,
+    route: Route,
     request: Request,
-    next: Next,
 ) -> Response {
     if Origins::is_preflight(request.method(), request.headers()) {
         return app.origins().preflight(request.headers());
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = answered(app, facts, request, next).await;
+    let mut response = answered(app, facts, Surface::Public, route, request).await;
     app.origins()
         .expose(origin.as_ref(), response.headers_mut());
     response
@@ -136,36 +136,40 @@ async fn across_origins(
 async fn answered(
     app: &App,
     facts: &Arc<RequestFacts>,
+    surface: Surface,
+    mut route: Route,
     mut request: Request,
-    next: Next,
 ) -> Response {
     let shape = shape_of(request.uri().path());
-    let looked_at = LookedAt::default();
-    request.extensions_mut().insert(looked_at.clone());
+    let entrance = Entrance::of(surface);
+    request.extensions_mut().insert(entrance.clone());
     let answered = async {
         match front_guard::admit(app, facts).await {
             Ok(()) if !fallback::is_readable(&mut request).await => {
                 fallback::not_found(Extension(facts.clone()), request.uri().clone()).await
             }
-            Ok(()) => next.run(request).await,
+            Ok(()) => route
+                .call(request)
+                .await
+                .unwrap_or_else(|never| match never {}),
             Err(refusal) => refused(shape, refusal, &facts.id, None),
         }
     };
     match AssertUnwindSafe(answered).catch_unwind().await {
         Ok(response) => response,
-        Err(_) => refused(shape, defect(app, facts, &looked_at).await, &facts.id, None),
+        Err(_) => refused(shape, defect(app, facts, &entrance).await, &facts.id, None),
     }
 }
 
 /// The refusal where a handler panicked, recorded.
-async fn defect(app: &App, facts: &Arc<RequestFacts>, looked_at: &LookedAt) -> Refusal {
+async fn defect(app: &App, facts: &Arc<RequestFacts>, entrance: &Entrance) -> Refusal {
     app.metrics().http.panicked();
     let refusal = Refusal::new(
         Code::Internal,
         "Something failed inside the server. Tell the operator the request id.",
     )
     .internal("a handler panicked; the line before tells where");
-    if looked_at.noted() {
+    if entrance.was_looked_at() {
         return refusal;
     }
     let (broker, action) = (app.broker(), Action::Authenticate);
@@ -181,11 +185,15 @@ pub(crate) fn shape_of(path: &str) -> ErrorShape {
     }
 }
 
-fn log(facts: &RequestFacts, response: &Response, trace: &RequestSpan, started: Instant) {
+fn log(
+    facts: &RequestFacts,
+    status: u16,
+    told: Option<&Told>,
+    trace: &RequestSpan,
+    took: Duration,
+) {
     let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
-    let told = response.extensions().get::<Told>();
-    let status = response.status().as_u16();
-    let duration_ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
+    let duration_ms = (took.as_secs_f64() * 1_000_000.0).round() / 1000.0;
     let caller = told
         .and_then(|told| told.caller.as_ref())
         .map(hallpass_core::ids::Subject::as_str);
@@ -194,7 +202,7 @@ fn log(facts: &RequestFacts, response: &Response, trace: &RequestSpan, started: 
     let grant = told
         .and_then(|told| told.grant.as_ref())
         .map(hallpass_core::ids::GrantId::as_str);
-    let address = facts.address.map(tracing::field::display);
+    let address = facts.address.map(address_text);
     let (method, route, request_id) = (facts.method, facts.route, facts.id.as_str());
     if status >= 500 {
         tracing::warn!(
@@ -228,4 +236,20 @@ fn log(facts: &RequestFacts, response: &Response, trace: &RequestSpan, started: 
             "request"
         );
     }
+}
+
+/// Most addresses are of version 4, and `Display` takes ten times as long.
+fn address_text(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else {
+        return address.to_string();
+    };
+    let mut number = itoa::Buffer::new();
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for octet in address.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        text.push_str(number.format(octet));
+    }
+    text
 }

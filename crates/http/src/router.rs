@@ -1,6 +1,7 @@
 //! Which path leads to which handler.
 
-use axum::{Router, middleware};
+use axum::{Router, routing::Route};
+use tower::{layer::layer_fn, service_fn};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -100,9 +101,12 @@ fn finish(router: Router<App>, app: App, surface: Surface) -> Router {
     router
         .method_not_allowed_fallback(fallback::method_not_allowed)
         .fallback(fallback::not_found)
-        .layer(middleware::from_fn_with_state(
-            (app.clone(), surface),
-            observe,
-        ))
+        .layer(layer_fn({
+            let app = app.clone();
+            move |route: Route| {
+                let app = app.clone();
+                service_fn(move |request| observe(app.clone(), surface, route.clone(), request))
+            }
+        }))
         .with_state(app)
 }

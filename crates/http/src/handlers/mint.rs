@@ -29,11 +29,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 use crate::{
     answer::{ErrorShape, Told, good, refused},
     app::App,
-    body,
-    credentials::{self, Surface},
+    body, credentials,
     door::Place,
     idempotency, limit_headers,
-    observe::LookedAt,
+    observe::Entrance,
     replay::{Shared, Turn},
 };
 
@@ -302,10 +301,11 @@ pub(crate) async fn enter<'a>(
     parts: &Parts,
     action: Action,
 ) -> Result<AuditSlip<'a>, Refused> {
-    let surface = parts.extensions.get::<Surface>().copied();
+    let entrance = parts.extensions.get::<Entrance>();
+    let surface = entrance.map(|entrance| entrance.surface);
     let presented = credentials::presented(headers, facts.address, surface);
-    if let Some(looked_at) = parts.extensions.get::<LookedAt>() {
-        looked_at.note();
+    if let Some(entrance) = entrance {
+        entrance.note_looked_at();
     }
     let guard = app.guard();
     let known = guard.authenticate(app.broker(), facts, &presented);

@@ -111,7 +111,7 @@ impl Framing {
 
     /// Takes one line, or keeps its beginning; answers what is left.
     fn read_line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Violation> {
-        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+        let Some(end) = memchr::memchr(b'\n', bytes) else {
             self.line.extend_from_slice(bytes);
             if matches!(self.place, Place::ChunkSize) && !begins_chunk_size(&self.line) {
                 return Err(Violation::BadChunk);
