@@ -31,9 +31,11 @@ impl<'a> Object<'a> {
 
     #[inline]
     fn name(&mut self, name: &'static str) {
-        self.out
-            .extend_from_slice(if self.empty { b"\"" } else { b",\"" });
+        if !self.empty {
+            self.out.push(b',');
+        }
         self.empty = false;
+        self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Timestamp, caller::Caller, code::Code, request::RequestFacts};
+use crate::{Timestamp, caller::Caller, code::Code, ids::Subject, request::RequestFacts};
 
 /// Something that deserves a look.
 #[derive(
@@ -49,7 +49,7 @@ pub struct Watch(Mutex<Memory>);
 #[derive(Debug, Default)]
 struct Memory {
     refusals: Window<HashMap<String, u32>>,
-    networks: Window<HashMap<String, HashSet<IpAddr>>>,
+    networks: Window<HashMap<Subject, Vec<IpAddr>>>,
     told: Window<HashSet<(Anomaly, String)>>,
 }
 
@@ -108,14 +108,18 @@ impl Watch {
         let Some(address) = address else { return false };
         let mut memory = self.lock();
         let networks = memory.networks.at(now, WINDOW);
-        let subject = caller.subject.as_str();
-        let Some(known) = networks.get_mut(subject) else {
+        let network = network(address);
+        let Some(known) = networks.get_mut(&caller.subject) else {
             if networks.len() < CAPACITY {
-                networks.insert(subject.to_owned(), HashSet::from([network(address)]));
+                networks.insert(caller.subject.clone(), vec![network]);
             }
             return false;
         };
-        known.len() < NETWORKS && known.insert(network(address)) && known.len() == NETWORKS
+        if known.len() == NETWORKS || known.contains(&network) {
+            return false;
+        }
+        known.push(network);
+        known.len() == NETWORKS
     }
 
     fn count(&self, key: String, now: Timestamp) -> u32 {

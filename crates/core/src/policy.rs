@@ -209,19 +209,15 @@ impl Policy {
 
     /// The profiles of a role, its default first.
     fn candidates<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = &'a Arc<Profile>> {
-        let named: Vec<&Arc<Profile>> = match &role.profiles {
-            ProfileRule::Named(names) => {
-                names.iter().filter_map(|n| self.profiles.get(n)).collect()
-            }
-            ProfileRule::All => {
-                let (default, others): (Vec<_>, Vec<_>) = self
-                    .profiles
-                    .values()
-                    .partition(|p| p.name.as_str() == DEFAULT_PROFILE);
-                default.into_iter().chain(others).collect()
-            }
+        let (named, all) = match &role.profiles {
+            ProfileRule::Named(names) => (names.as_slice(), None),
+            ProfileRule::All => (&[][..], Some(&self.profiles)),
         };
-        named.into_iter()
+        let named = named.iter().filter_map(|name| self.profiles.get(name));
+        let default = all.and_then(|all| all.get(DEFAULT_PROFILE));
+        let others = all.into_iter().flat_map(BTreeMap::values);
+        let others = others.filter(|profile| profile.name.as_str() != DEFAULT_PROFILE);
+        named.chain(default).chain(others)
     }
 
     fn choose_mode(

@@ -268,6 +268,9 @@ impl<E> Leave<E> {
 
 impl<E> Drop for Leave<E> {
     fn drop(&mut self) {
+        if self.ticket.is_none() {
+            return;
+        }
         let waited = self.asked_at.map_or(Duration::ZERO, |at| at.elapsed());
         if waited >= self.target.settings.timeout / 2 {
             self.end(Verdict::Unwell, Some(Code::UpstreamTimeout), None);
