@@ -182,14 +182,16 @@ async fn heavy_what_was_answered_holds_after_every_crash() {
     let rounds = rounds.and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
     let mut place = Place::start();
     let (mut log, mut next) = (Log::default(), 0);
-    // A grant is ripe for a refresh only after some seconds: a quick machine
-    // goes on until one was.
-    let enough = |round: usize, log: &Log| round >= rounds && !log.refreshes.is_empty();
+    // A grant is ripe for a refresh only after some seconds, and a slow disk may
+    // keep a revocation longer than a round: it goes on until there was one of
+    // each, with longer rounds.
+    let saw_all = |log: &Log| !log.refreshes.is_empty() && !log.revoked.is_empty();
     for round in 0..rounds * 20 {
-        if enough(round, &log) {
+        if round >= rounds && saw_all(&log) {
             break;
         }
-        (log, next) = crash(&mut place, log, next, 5 + (round * 11) % 60).await;
+        let wanted = 5 + (round * 11) % 60 + 20 * round.saturating_sub(rounds);
+        (log, next) = crash(&mut place, log, next, wanted).await;
         place.serve = crate::support::Serve::start(&place.site);
         if round.is_multiple_of((rounds / LOOKS).max(1)) {
             assert_eq!(place.site.trail().verified()["verdict"], "whole");
