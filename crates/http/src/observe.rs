@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     net::IpAddr,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -67,12 +68,12 @@ pub(crate) async fn observe(
     let version = request.version();
     let mut trace = begin_trace(&app, &facts, &request);
     request.extensions_mut().insert(facts.clone());
-    let answering = async {
+    let answering = pin!(async {
         match surface {
             Surface::Admin => answered(&app, &facts, surface, route, request).await,
             Surface::Public => across_origins(&app, &facts, route, request).await,
         }
-    };
+    });
     let mut response = trace.scope(answering).await;
     headers::harden(response.headers_mut(), facts.route, app.https());
     if let Ok(id) = HeaderValue::from_str(facts.id.as_str()) {
@@ -155,7 +156,8 @@ async fn answered(
             Err(refusal) => refused(shape, refusal, &facts.id, None),
         }
     };
-    match AssertUnwindSafe(answered).catch_unwind().await {
+    let answered = AssertUnwindSafe(answered).catch_unwind().await;
+    match answered {
         Ok(response) => response,
         Err(_) => refused(shape, defect(app, facts, &entrance).await, &facts.id, None),
     }

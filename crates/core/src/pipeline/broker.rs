@@ -171,15 +171,15 @@ impl Broker {
     /// Records a request that ends before anyone is authenticated.
     ///
     /// The refusal comes back, or the one that says the trail can't be written.
-    pub async fn refuse(
+    pub fn refuse(
         &self,
         request: Arc<RequestFacts>,
         action: Action,
         refusal: Refusal,
-    ) -> Refusal {
+    ) -> impl Future<Output = Refusal> + Send + use<> {
         let mut event = AuditEvent::outcome(self.parts.clock.now(), action, outcome_of(&refusal));
         event.request = Some(request);
-        self.recorded(event, refusal).await
+        self.recorded(event, refusal)
     }
 
     async fn refuse_credential(&self, request: Arc<RequestFacts>, failure: AuthFailure) -> Refusal {
@@ -196,12 +196,22 @@ impl Broker {
         self.recorded(event, refusal).await
     }
 
-    /// Waits until a final record is durable, then gives the refusal back.
-    pub(super) async fn recorded(&self, event: AuditEvent, refusal: Refusal) -> Refusal {
+    /// Queues a final record; once it is durable, gives the refusal back.
+    ///
+    /// The record is no part of the future: each request would have to have
+    /// room for it, and few are refused.
+    pub(super) fn recorded(
+        &self,
+        event: AuditEvent,
+        refusal: Refusal,
+    ) -> impl Future<Output = Refusal> + Send + use<> {
         self.watch_refusal(&event, refusal.code);
-        match self.parts.audit.append(event).await {
-            Ok(_) => refusal,
-            Err(error) => audit_unavailable(&error.to_string()),
+        let durable = self.parts.audit.append(event);
+        async move {
+            match durable.await {
+                Ok(_) => refusal,
+                Err(error) => audit_unavailable(&error.to_string()),
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The three ways to ask for a client secret; one way through the pipeline.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -287,10 +287,11 @@ pub(crate) async fn give_again(slip: AuditSlip<'_>, issued: Arc<Issued>) -> Resu
 }
 
 pub(crate) async fn obtain(permit: Permit<'_>) -> Result<Issued, Refusal> {
-    let admission = step("admit", permit.admit()).await?;
-    let minted = step("mint", admission.mint()).await?;
-    let recorded = step("record grant", minted.record()).await?;
-    step("close audit", recorded.close_audit()).await
+    // Pinned where they are made: they are large, and would be moved into the step.
+    let admission = step("admit", pin!(permit.admit())).await?;
+    let minted = step("mint", pin!(admission.mint())).await?;
+    let recorded = step("record grant", pin!(minted.record())).await?;
+    step("close audit", pin!(recorded.close_audit())).await
 }
 
 /// Authenticates a request and opens its audit slip.

@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The trace's id, the sender's span, and flags: all hexadecimal.
 const LENGTH: usize = 55;
@@ -23,7 +25,7 @@ pub(super) struct Parent<'a> {
 impl<'a> Parent<'a> {
     /// Reads the header; none where it is absent or not as the standard says.
     pub(super) fn of(headers: &'a HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all("traceparent").iter();
+        let mut values = headers.get_all(TRACEPARENT).iter();
         let (value, None) = (values.next()?, values.next()) else {
             return None;
         };
