@@ -241,7 +241,7 @@ async fn write(
     for (rows, sql) in STATEMENTS.iter() {
         while let Some((chunk, rest)) = grants.split_at_checked(*rows) {
             grants = rest;
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(sql.clone()));
+            let mut query = sqlx::query(sql.as_str());
             for grant in chunk {
                 query = bind(query, grant).map_err(store_error)?;
             }

@@ -24,6 +24,9 @@ pub(crate) const COLUMNS: &str = "id, lineage, state, subject, credential, profi
 /// How many they are.
 pub(crate) const COLUMN_COUNT: usize = 13;
 
+/// Room for most grants' details at once.
+const DETAIL_BYTES: usize = 512;
+
 /// What nobody asks by.
 #[derive(Serialize, Deserialize)]
 struct Detail<'a>(
@@ -72,24 +75,30 @@ pub(crate) fn bind<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     grant: &Grant,
 ) -> Result<Query<'q, Sqlite, SqliteArguments>, sqlx::Error> {
-    let detail = serde_json::to_string(&Detail::of(grant));
-    let detail = detail.map_err(|error| sqlx::Error::Encode(error.into()))?;
     let (id, lineage) = (id_bytes(&grant.id), lineage_bytes(&grant.lineage));
     let lineage = (lineage != id).then_some(lineage);
     Ok(query
         .bind(id)
         .bind(lineage)
         .bind(i64::from(grant.state.rank()))
-        .bind(grant.subject.to_string())
-        .bind(grant.credential.to_string())
-        .bind(grant.profile.to_string())
-        .bind(grant.session_id.as_ref().map(ToString::to_string))
+        .bind(grant.subject.as_str().to_owned())
+        .bind(grant.credential.as_str().to_owned())
+        .bind(grant.profile.as_str().to_owned())
+        .bind(grant.session_id.as_ref().map(|id| id.as_str().to_owned()))
         .bind(<&'static str>::from(grant.mode))
         .bind(grant.created_at.as_millisecond())
         .bind(grant.expires_at.as_millisecond())
         .bind(grant.due_at().map(Timestamp::as_millisecond))
         .bind(grant.superseded_by.as_ref().map(id_bytes))
-        .bind(detail))
+        .bind(detail(grant)?))
+}
+
+/// A grant's detail as it is stored.
+fn detail(grant: &Grant) -> Result<String, sqlx::Error> {
+    let mut text = Vec::with_capacity(DETAIL_BYTES);
+    serde_json::to_writer(&mut text, &Detail::of(grant))
+        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    String::from_utf8(text).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 /// A row as a grant.

@@ -1,23 +1,31 @@
 //! What the trail counts: added together with how far it is counted.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, sync::LazyLock};
 
 use hallpass_core::{
     ports::StoreError,
     usage::{ActivityKey, Tally},
 };
-use sqlx::{Sqlite, SqliteExecutor, Transaction};
+use sqlx::{Sqlite, SqliteExecutor, Transaction, query::Query, sqlite::SqliteArguments};
 
 use crate::{
     database::{Database, store_error},
     rows::{damaged, get},
 };
 
-const ADD: &str = "INSERT INTO activity \
-    (hour, subject, profile, mode, model, source, activity, reason, times, cost) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-    ON CONFLICT (hour, subject, profile, mode, model, source, activity, reason) \
-    DO UPDATE SET times = times + excluded.times, cost = cost + excluded.cost";
+/// Statements for this many rows each: few, so that all stay prepared.
+static STATEMENTS: LazyLock<[(usize, String); 3]> =
+    LazyLock::new(|| [32, 8, 1].map(|rows| (rows, add_sql(rows))));
+
+fn add_sql(rows: usize) -> String {
+    let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+    format!(
+        "INSERT INTO activity \
+         (hour, subject, profile, mode, model, source, activity, reason, times, cost) VALUES {rows} \
+         ON CONFLICT (hour, subject, profile, mode, model, source, activity, reason) \
+         DO UPDATE SET times = times + excluded.times, cost = cost + excluded.cost"
+    )
+}
 
 const MOVE_ON: &str = "INSERT INTO counted_trails (trail, next) VALUES (?, ?) \
     ON CONFLICT (trail) DO UPDATE SET next = excluded.next";
@@ -52,9 +60,7 @@ pub(super) async fn count(
         let text = format!("the trail is counted up to {place}, not {}", range.start);
         return Err(StoreError(text));
     }
-    for (key, tally) in counts {
-        add(&mut transaction, key, *tally).await?;
-    }
+    add(&mut transaction, counts).await?;
     sqlx::query(MOVE_ON)
         .bind(trail)
         .bind(whole(range.end))
@@ -66,23 +72,42 @@ pub(super) async fn count(
 
 async fn add(
     transaction: &mut Transaction<'_, Sqlite>,
-    key: &ActivityKey,
-    tally: Tally,
+    counts: &HashMap<ActivityKey, Tally>,
 ) -> Result<(), StoreError> {
-    let added = sqlx::query(ADD)
+    let mut counts: Vec<(&ActivityKey, &Tally)> = counts.iter().collect();
+    // In the order of their key, so that neighbours share a page.
+    counts.sort_unstable_by_key(|(key, _)| (key.hour, &key.subject));
+    let mut counts = counts.as_slice();
+    for (rows, sql) in STATEMENTS.iter() {
+        while let Some((chunk, rest)) = counts.split_at_checked(*rows) {
+            counts = rest;
+            let mut query = sqlx::query(sql.as_str());
+            for (key, tally) in chunk {
+                query = bind(query, key, tally);
+            }
+            let added = query.execute(&mut **transaction).await;
+            added.map_err(store_error)?;
+        }
+    }
+    Ok(())
+}
+
+fn bind<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    key: &ActivityKey,
+    tally: &Tally,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    query
         .bind(key.hour.to_string())
-        .bind(&key.subject)
-        .bind(&key.profile)
-        .bind(&key.mode)
-        .bind(&key.model)
+        .bind(key.subject.clone())
+        .bind(key.profile.clone())
+        .bind(key.mode.clone())
+        .bind(key.model.clone())
         .bind(<&'static str>::from(key.source))
         .bind(<&'static str>::from(key.happening.activity))
-        .bind(&key.happening.reason)
+        .bind(key.happening.reason.clone())
         .bind(whole(tally.times))
         .bind(whole(tally.cost.0))
-        .execute(&mut **transaction)
-        .await;
-    added.map(drop).map_err(store_error)
 }
 
 fn whole(count: u64) -> i64 {

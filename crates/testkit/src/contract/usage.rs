@@ -28,6 +28,7 @@ macro_rules! usage_contract {
             hours_are_told_in_their_order,
             what_the_trail_counts_stands_beside_usage,
             a_range_of_a_trail_counts_once,
+            many_are_counted_together,
             each_trail_has_its_own_place,
             old_days_are_forgotten,
         );
@@ -379,6 +380,19 @@ pub async fn a_range_of_a_trail_counts_once(ledger: &Arc<dyn UsageLedger>) {
     assert!(count(10..20).await.is_err(), "10 to 12 would count twice");
     assert_eq!(ledger.counted(TRAIL).await.unwrap(), 12);
     assert_eq!(told(ledger, &by(&[]), &minted).await, 4);
+}
+
+/// However many are counted together, none is left out, at first and again.
+pub async fn many_are_counted_together(ledger: &Arc<dyn UsageLedger>) {
+    let minted = Happening::plain(Activity::Minted);
+    let of = |number: u64| counted(0, &format!("user-{number}"), &minted);
+    let counts: HashMap<_, _> = (1..=77).map(|it| (of(it), times(it))).collect();
+    ledger.count(TRAIL, 0..100, &counts).await.unwrap();
+    ledger.count(TRAIL, 100..200, &counts).await.unwrap();
+    let subjects = groups(ledger, &by(&[Grouping::Subject])).await;
+    let told = subjects.iter().map(|it| it.activity[&minted].times);
+    let expected = (1..=77).rev().map(|it| 2 * it);
+    assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
 /// Each trail has its own place, and all of them count together.

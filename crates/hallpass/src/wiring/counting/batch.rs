@@ -105,7 +105,8 @@ impl Counter {
             let end = self.open.range.end;
             let next = Batch {
                 range: end..end,
-                ..Batch::default()
+                // The next is likely as large.
+                counts: HashMap::with_capacity(self.open.counts.len()),
             };
             self.sent = Some(std::mem::replace(&mut self.open, next));
         }
