@@ -70,54 +70,53 @@ struct Members<'a, 'w> {
 }
 
 impl Members<'_, '_> {
-    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+    /// `before` stands between name and value.
+    fn member(
+        &mut self,
+        field: &Field,
+        before: &str,
+        value: impl FnOnce(&mut Writer<'_>) -> fmt::Result,
+    ) {
         if self.result.is_err() {
             return;
         }
-        self.result = self.begin(field.name()).and_then(|()| value(self.writer));
+        self.result = [",\"", field.name(), before]
+            .into_iter()
+            .try_for_each(|part| self.writer.write_str(part))
+            .and_then(|()| value(self.writer));
     }
 
-    fn begin(&mut self, name: &str) -> fmt::Result {
-        self.writer.write_str(",\"")?;
-        self.writer.write_str(name)?;
-        self.writer.write_str("\":")
-    }
-
-    fn number(&mut self, field: &Field, value: impl itoa::Integer) {
-        self.member(field, |writer| {
-            writer.write_str(itoa::Buffer::new().format(value))
-        });
+    /// A value that is written as it is.
+    fn bare(&mut self, field: &Field, value: &str) {
+        self.member(field, "\":", |writer| writer.write_str(value));
     }
 
     fn text(&mut self, field: &Field, text: impl FnOnce(&mut Escaped<'_, '_>) -> fmt::Result) {
-        self.member(field, |writer| {
-            writer.write_char('"')?;
+        self.member(field, "\":\"", |writer| {
             text(&mut Escaped(writer))?;
-            writer.write_char('"')
+            writer.write_str("\"")
         });
     }
 }
 
 impl Visit for Members<'_, '_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.member(field, |writer| match value.is_finite() {
-            true => writer.write_str(zmij::Buffer::new().format_finite(value)),
-            false => writer.write_str("null"),
-        });
+        match value.is_finite() {
+            true => self.bare(field, zmij::Buffer::new().format_finite(value)),
+            false => self.bare(field, "null"),
+        }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.number(field, value);
+        self.bare(field, itoa::Buffer::new().format(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.number(field, value);
+        self.bare(field, itoa::Buffer::new().format(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, |writer| {
-            writer.write_str(if value { "true" } else { "false" })
-        });
+        self.bare(field, if value { "true" } else { "false" });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
