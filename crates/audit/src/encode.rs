@@ -34,7 +34,7 @@ pub(crate) fn encode(kind: Kind, event: &AuditEvent) -> Result<Vec<u8>, TooLarge
     }
     if let Some(uid) = grant_id(event) {
         record.only("resources", |resource| {
-            resource.text("type", "grant");
+            resource.word("type", "grant");
             resource.text("uid", uid);
         });
     }
@@ -51,7 +51,7 @@ fn write_base(record: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
     let (status_id, status) = ocsf::status(&event.outcome);
     let (code, reason) = facts::code_and_reason(&event.outcome);
     let class = kind.class;
-    record.time("time_dt", event.time, MILLISECONDS);
+    record.time("time_dt", event.time, &MILLISECONDS);
     record.number("time", event.time.as_millisecond());
     record.number("category_uid", class.uid() / 1000);
     record.number("class_uid", class.uid());
@@ -70,16 +70,16 @@ fn write_class(record: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
     match kind.class {
         Class::Authentication => {
             record.object("user", |user| write_user(user, event));
-            record.object("service", |service| service.text("name", PRODUCT));
+            record.object("service", |service| service.word("name", PRODUCT));
         }
         Class::ApplicationLifecycle => record.object("app", |app| {
-            app.text("name", PRODUCT);
-            app.text("vendor_name", PRODUCT);
+            app.word("name", PRODUCT);
+            app.word("vendor_name", PRODUCT);
         }),
         Class::EntityManagement => {
             record.object("entity", |entity| write_entity(entity, kind, event));
         }
-        Class::ApiActivity => record.object("api", |api| api.text("operation", kind.name)),
+        Class::ApiActivity => record.object("api", |api| api.word("operation", kind.name)),
     }
 }
 
@@ -93,7 +93,7 @@ fn write_actor(actor: &mut Object<'_>, event: &AuditEvent) {
     if event.caller.is_some() || event.request.is_some() {
         actor.object("user", |user| write_user(user, event));
     } else {
-        actor.text("app_name", PRODUCT);
+        actor.word("app_name", PRODUCT);
     }
 }
 
@@ -101,7 +101,7 @@ fn write_user(user: &mut Object<'_>, event: &AuditEvent) {
     let caller = event.caller.as_deref();
     match caller {
         Some(caller) => user.text("uid", caller.subject.as_str()),
-        None => user.text("name", "unknown"),
+        None => user.word("name", "unknown"),
     }
     let credential = caller
         .map(|caller| &caller.credential)
@@ -115,8 +115,8 @@ fn write_entity(entity: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
         Some(("audit_key", _)) => "audit key",
         _ => "configuration",
     };
-    entity.text("type", name);
-    entity.text("name", name);
+    entity.word("type", name);
+    entity.word("name", name);
     let key = event.facts.iter().find(|(name, _)| *name == "key");
     entity.text_if("uid", key.map(|(_, id)| id.as_str()));
 }
@@ -125,19 +125,19 @@ fn write_entity(entity: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
 fn write_endpoint(endpoint: &mut Object<'_>, request: Option<&RequestFacts>) {
     match (request, request.and_then(|request| request.address)) {
         (_, Some(address)) => endpoint.address("ip", address),
-        (Some(_), None) => endpoint.text("name", "unknown"),
-        (None, None) => endpoint.text("name", PRODUCT),
+        (Some(_), None) => endpoint.word("name", "unknown"),
+        (None, None) => endpoint.word("name", PRODUCT),
     }
 }
 
 fn write_request(http: &mut Object<'_>, request: &RequestFacts) {
     http.text("uid", request.id.as_str());
-    http.text("http_method", request.method);
-    http.object("url", |url| url.text("path", request.route));
+    http.word("http_method", request.method);
+    http.object("url", |url| url.word("path", request.route));
     http.text_if("user_agent", request.user_agent.as_deref());
     if let Some(origin) = &request.origin {
         http.only("http_headers", |header| {
-            header.text("name", "Origin");
+            header.word("name", "Origin");
             header.text("value", origin);
         });
     }

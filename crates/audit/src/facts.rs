@@ -17,9 +17,9 @@ const EXACT: DateTimePrinter = DateTimePrinter::new();
 pub(crate) fn write(ours: &mut Object<'_>, kind: Kind, event: &AuditEvent) {
     let (code, reason) = code_and_reason(&event.outcome);
     let caller = event.caller.as_deref();
-    ours.text("action", kind.name);
-    ours.text("phase", phase_name(event.phase));
-    ours.text("outcome", outcome_name(&event.outcome));
+    ours.word("action", kind.name);
+    ours.word("phase", phase_name(event.phase));
+    ours.word("outcome", outcome_name(&event.outcome));
     ours.text_if("code", code);
     ours.text_if("reason", reason);
     write_credential(ours, event);
@@ -91,7 +91,7 @@ const fn outcome_name(outcome: &Outcome) -> &'static str {
 fn write_credential(ours: &mut Object<'_>, event: &AuditEvent) {
     if let Some(caller) = &event.caller {
         ours.object("credential", |members| {
-            members.text("scheme", caller.scheme.name());
+            members.word("scheme", caller.scheme.name());
             members.text("id", caller.credential.as_str());
         });
     } else if let Some(id) = &event.credential {
@@ -107,7 +107,7 @@ fn write_draft(members: &mut Object<'_>, draft: &GrantDraft) {
         "session_id",
         draft.session_id.as_ref().map(|id| id.as_str()),
     );
-    members.text("mode", draft.mode.into());
+    members.word("mode", draft.mode.into());
     members.number("expires_after_seconds", draft.expires_after_seconds);
 }
 
@@ -115,7 +115,7 @@ fn write_draft(members: &mut Object<'_>, draft: &GrantDraft) {
 fn write_grant(members: &mut Object<'_>, grant: &Grant) {
     members.text("id", grant.id.as_str());
     members.text("lineage", grant.lineage.as_str());
-    members.text("state", grant.state.into());
+    members.word("state", grant.state.into());
     members.text("subject", grant.subject.as_str());
     members.text("credential", grant.credential.as_str());
     members.text("profile", grant.profile.as_str());
@@ -123,10 +123,10 @@ fn write_grant(members: &mut Object<'_>, grant: &Grant) {
         "session_id",
         grant.session_id.as_ref().map(|id| id.as_str()),
     );
-    members.text("mode", grant.mode.into());
-    members.time("created_at", grant.created_at, EXACT);
-    members.time("expires_at", grant.expires_at, EXACT);
-    members.time("refresh_after", grant.refresh_after, EXACT);
+    members.word("mode", grant.mode.into());
+    members.time("created_at", grant.created_at, &EXACT);
+    members.time("expires_at", grant.expires_at, &EXACT);
+    members.time("refresh_after", grant.refresh_after, &EXACT);
     members.text("secret_last4", &grant.secret_last4);
     members.text("secret_hash", &grant.secret_hash);
     match grant.address {
@@ -139,7 +139,7 @@ fn write_grant(members: &mut Object<'_>, grant: &Grant) {
     if let Some(refreshed) = &grant.refresh_of {
         members.object("refresh_of", |before| {
             before.text("grant", refreshed.grant.as_str());
-            before.time("lineage_started_at", refreshed.lineage_started_at, EXACT);
+            before.time("lineage_started_at", refreshed.lineage_started_at, &EXACT);
         });
     }
     members.text_if(

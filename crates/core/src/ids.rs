@@ -156,7 +156,8 @@ fn tagged(tag: &str, bytes: &[u8]) -> String {
     text.resize(tag.len() + bytes.len() * 2, 0);
     let (pairs, _) = text[tag.len()..].as_chunks_mut::<2>();
     for (pair, byte) in pairs.iter_mut().zip(bytes) {
-        *pair = [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
     // Digits after a text are a text.
     String::from_utf8(text).unwrap_or_default()

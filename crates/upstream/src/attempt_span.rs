@@ -21,27 +21,34 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Sends a request, and notes how it went where the trace is sampled.
-pub(crate) async fn traced<T>(
+///
+/// The exchange begins within, so that its future, a large one, is made where
+/// it stays.
+pub(crate) fn traced<T, F>(
     asked: Asked<'_>,
-    exchange: impl Future<Output = Result<T, (Failure, UpstreamFacts)>>,
+    exchange: impl FnOnce() -> F,
     facts: impl FnOnce(&T) -> &UpstreamFacts,
-) -> Result<T, (Failure, UpstreamFacts)> {
-    let noted = async {
-        if !is_recording() {
-            return exchange.await;
+) -> impl Future<Output = Result<T, (Failure, UpstreamFacts)>>
+where
+    F: Future<Output = Result<T, (Failure, UpstreamFacts)>>,
+{
+    call(asked.span, async move {
+        let recording = is_recording();
+        if recording {
+            asked.note();
         }
-        asked.note();
-        let result = exchange.await;
-        match &result {
-            Ok(done) => note_answer(facts(done)),
-            Err((failure, facts)) => {
-                note_answer(facts);
-                failed(failure.fault().row().code.as_str());
+        let result = exchange().await;
+        if recording {
+            match &result {
+                Ok(done) => note_answer(facts(done)),
+                Err((failure, facts)) => {
+                    note_answer(facts);
+                    failed(failure.fault().row().code.as_str());
+                }
             }
         }
         result
-    };
-    call(asked.span, noted).await
+    })
 }
 
 impl Asked<'_> {

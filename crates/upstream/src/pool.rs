@@ -154,7 +154,7 @@ impl<E: Exchange> Pool<E> {
             resent,
         };
         let left = left.min(target.settings.timeout);
-        let exchange = target.exchange.exchange(order, left);
+        let exchange = || target.exchange.exchange(order, left);
         let result = traced(asked, exchange, |minted| &minted.upstream).await;
         let duration = started.elapsed();
         let told = |outcome| {

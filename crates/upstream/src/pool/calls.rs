@@ -39,7 +39,7 @@ impl Pool<OpenAi> {
             server: target.exchange.server(),
             resent,
         };
-        let call = target.exchange.make_call(order, left);
+        let call = || target.exchange.make_call(order, left);
         let result = traced(asked, call, |(_, facts)| facts).await;
         let duration = started.elapsed();
         let told = |outcome| self.around.observer.attempted(name, outcome, duration);
