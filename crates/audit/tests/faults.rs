@@ -279,7 +279,9 @@ async fn each_step_failed_in_turn_loses_nothing_acknowledged() {
             assert_opens(dir, &receipts);
             // As a power cut leaves it before the trail was closed.
             let journal = disk.journal.lock().unwrap().clone();
-            journal.map(|bytes| fs::write(dir.join("trail.journal"), bytes).unwrap());
+            if let Some(bytes) = journal {
+                fs::write(dir.join("trail.journal"), bytes).unwrap();
+            }
             for (path, synced) in disk.synced.lock().unwrap().clone() {
                 assert_survives_power_cuts(dir, &path, synced as usize, &receipts);
             }
