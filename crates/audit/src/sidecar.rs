@@ -6,7 +6,6 @@
 //! do not fit it.
 
 use std::{
-    collections::HashSet,
     fs::{self, File},
     io::{self, Read, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
@@ -19,7 +18,7 @@ use crate::{
     merkle::Tree,
     primary::Anchor,
     segment::{Lines, Segment, firsts, stem},
-    terms::{self, BLOCK, Indexed, Term},
+    terms::{self, BLOCK, Indexed, Term, Terms},
 };
 
 /// The ending of the files of hashes.
@@ -141,7 +140,7 @@ pub(crate) fn make(dir: &Path, segment: &Segment, before: Tree) -> io::Result<In
         tree: before,
         blocks: 0,
     };
-    let mut found = HashSet::new();
+    let mut found = Terms::default();
     let mut hashes = Vec::new();
     let mut file_hash = crate::chain::Hasher::default();
     let mut lines = Lines::open(&segment.path)?;

@@ -1,18 +1,17 @@
 //! A look at a record: what counts and alerts go by, and no more.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::borrow::Cow;
 
 use hallpass_core::audit::Action;
 use jiff::Timestamp;
 use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::stored::OutcomeKind;
+use crate::{
+    glance::{OURS, Place, TIME, split, value},
+    stored::OutcomeKind,
+};
 
-/// Where a record's own facts begin, and what stands before them. Nothing else
-/// of a record can look so: within a text the quotes are escaped.
-static OURS: Place = Place::new(|| Finder::new(br#""unmapped":{"hallpass":"#));
-static TIME: Place = Place::new(|| Finder::new(br#""time":"#));
 static USER: Place = Place::new(|| Finder::new(br#""actor":{"user":{"uid":"#));
 static REQUEST: Place = Place::new(|| Finder::new(br#""http_request":"#));
 /// What every final record has among its own facts, and no announcement.
@@ -84,20 +83,6 @@ impl<'a> RecordSummary<'a> {
     pub fn fact(&self, name: &str) -> Option<&str> {
         self.facts.find(name)
     }
-}
-
-/// Something that is looked for in each line, prepared once.
-type Place = LazyLock<Finder<'static>>;
-
-/// What stands before a place, and what behind it.
-fn split<'t>(text: &'t [u8], place: &Place) -> Option<(&'t [u8], &'t [u8])> {
-    let at = place.find(text)?;
-    Some((&text[..at], &text[at + place.needle().len()..]))
-}
-
-/// The JSON value a text begins with.
-fn value<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Option<T> {
-    T::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()
 }
 
 #[derive(Deserialize)]

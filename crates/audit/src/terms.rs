@@ -2,9 +2,17 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::{chain::Hash, search::Query};
+use crate::{
+    chain::Hash,
+    glance::{OURS, Place, TIME, split, value},
+    search::Query,
+};
+
+static ACTOR: Place = Place::new(|| Finder::new(br#""actor":"#));
+static ENDPOINT: Place = Place::new(|| Finder::new(br#""src_endpoint":"#));
 
 /// Bytes of one block of the filter: a cache line, one read.
 pub(crate) const BLOCK: usize = 64;
@@ -19,8 +27,33 @@ pub(crate) type Term = u64;
 fn term(kind: u8, value: &str) -> Term {
     let mut bytes = vec![kind];
     bytes.extend_from_slice(value.as_bytes());
-    let [a, b, c, d, e, f, g, h, ..] = *Hash::of(&bytes).as_bytes();
+    hashed(&bytes)
+}
+
+fn hashed(bytes: &[u8]) -> Term {
+    let [a, b, c, d, e, f, g, h, ..] = *Hash::of(bytes).as_bytes();
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The terms of a segment's records. Most come again and again: they are
+/// hashed once.
+#[derive(Default)]
+pub(crate) struct Terms {
+    seen: HashSet<Box<[u8]>>,
+    terms: HashSet<Term>,
+    text: Vec<u8>,
+}
+
+impl Terms {
+    fn add(&mut self, kind: u8, value: &str) {
+        self.text.clear();
+        self.text.push(kind);
+        self.text.extend_from_slice(value.as_bytes());
+        if !self.seen.contains(&*self.text) {
+            self.seen.insert(self.text.as_slice().into());
+            self.terms.insert(hashed(&self.text));
+        }
+    }
 }
 
 const SUBJECT: u8 = b's';
@@ -115,15 +148,30 @@ struct Facts<'a> {
 impl<'a> Indexed<'a> {
     /// Reads what is indexed of a line.
     pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(line).ok()
+        // What proves a record is most of it, and is not indexed.
+        Self::glance(line).or_else(|| serde_json::from_slice(line).ok())
+    }
+
+    /// The same of a line as it is written; none of one that was erased.
+    fn glance(line: &'a [u8]) -> Option<Self> {
+        let (head, ours) = split(line, &OURS)?;
+        let time = value(split(head, &TIME)?.1)?;
+        let actor = split(head, &ACTOR).map(|(_, actor)| value(actor));
+        let endpoint = split(head, &ENDPOINT).map(|(_, endpoint)| value(endpoint));
+        Some(Self {
+            time,
+            actor: actor.unwrap_or_else(|| Some(Actor::default()))?,
+            src_endpoint: endpoint.unwrap_or_else(|| Some(Endpoint::default()))?,
+            unmapped: Unmapped {
+                hallpass: value(ours)?,
+            },
+        })
     }
 
     /// Adds the record's terms to those of its segment.
-    pub(crate) fn add_to(&self, terms: &mut HashSet<Term>) {
+    pub(crate) fn add_to(&self, terms: &mut Terms) {
         let ours = &self.unmapped.hallpass;
-        let mut add = |kind, text: &str| {
-            terms.insert(term(kind, text));
-        };
+        let mut add = |kind, text: &str| terms.add(kind, text);
         add(ACTION, &ours.action);
         add(OUTCOME, &ours.outcome);
         let subject = self
@@ -167,7 +215,7 @@ pub(crate) fn may_hold(block: &[u8; BLOCK], term: Term) -> bool {
 }
 
 /// The filter of a segment's terms.
-pub(crate) fn filter(terms: &HashSet<Term>) -> Vec<[u8; BLOCK]> {
+pub(crate) fn filter(Terms { terms, .. }: &Terms) -> Vec<[u8; BLOCK]> {
     let count = (terms.len() * BITS_PER_TERM).div_ceil(BLOCK * 8).max(1);
     let mut blocks = vec![[0; BLOCK]; count];
     for &term in terms {
@@ -181,15 +229,45 @@ pub(crate) fn filter(terms: &HashSet<Term>) -> Vec<[u8; BLOCK]> {
 mod tests {
     use super::*;
 
+    /// What is found at a glance is what reading the whole line finds.
+    fn assert_same(line: &str) {
+        let texts = |record: Option<Indexed<'_>>| {
+            let mut terms = Terms::default();
+            let record = record.unwrap();
+            record.add_to(&mut terms);
+            let mut texts: Vec<_> = terms.seen.into_iter().collect();
+            texts.sort_unstable();
+            (record.time, texts)
+        };
+        let whole = serde_json::from_str(line).ok();
+        assert_eq!(texts(Indexed::glance(line.as_bytes())), texts(whole));
+    }
+
+    #[test]
+    fn a_glance_finds_what_reading_all_of_it_finds() {
+        let ours = r#""action":"grant.create","phase":"outcome","outcome":"success","session_id":"i-1","draft":{"id":"gr_1","lineage":"ln_1"},"grant":{"id":"gr_1","lineage":"ln_1","subject":"else"},"facts":{"grant":"gr_2","actor":"x"},"sequence":4"#;
+        let heads = [
+            r#""time":5"#,
+            r#""time":5,"actor":{"app_name":"Hallpass"},"src_endpoint":{"name":"unknown"}"#,
+            r#""time_dt":"x","time":5,"actor":{"user":{"credential_uid":"a","uid":"u \"time\":7"}},"src_endpoint":{"ip":"::1"},"http_request":{"user_agent":"\"actor\":{"}"#,
+        ];
+        for head in heads {
+            assert_same(&format!(
+                r#"{{{head},"unmapped":{{"hallpass":{{{ours}}}}},"metadata":{{"time":9}}}}"#
+            ));
+        }
+    }
+
     #[test]
     fn what_was_put_in_is_found_and_little_else() {
-        let there: HashSet<_> = (0..20_000).map(|n| term(GRANT, &n.to_string())).collect();
-        let blocks = filter(&there);
+        let mut terms = Terms::default();
+        (0..20_000).for_each(|n| terms.add(GRANT, &n.to_string()));
+        let blocks = filter(&terms);
         let found = |term| {
             let at = block_of(term, blocks.len() as u64) as usize;
             may_hold(&blocks[at], term)
         };
-        assert!(there.iter().all(|&term| found(term)));
+        assert!((0..20_000).all(|n| found(term(GRANT, &n.to_string()))));
         let others = (0..20_000).map(|n| term(SUBJECT, &n.to_string()));
         let wrong = others.filter(|&term| found(term)).count();
         assert!(wrong < 600, "{wrong} of 20,000");
