@@ -17,8 +17,7 @@ use url::Url;
 use self::open::{folder, open};
 use crate::{
     chain::{Hash, Hasher},
-    segment::{number, stem},
-    sidecar::Index,
+    segment::{Segment, number, stem},
 };
 
 /// What an archived segment's name ends with.
@@ -137,33 +136,38 @@ impl Archive {
     }
 
     /// Compresses a segment, puts it there, and reads it back to be sure.
-    pub(crate) async fn put(&self, path: &Path, index: &Index) -> Result<u64, ArchiveError> {
-        let path = path.to_owned();
+    pub(crate) async fn put(&self, segment: &Segment) -> Result<Put, ArchiveError> {
+        let path = segment.path.clone();
         let compressed = blocking(move || zstd::encode_all(File::open(path)?, LEVEL)).await?;
         let length = compressed.len() as u64;
         let payload = PutPayload::from(compressed);
-        let put = self.store.put(&self.name(index.first), payload).await;
+        let put = self.store.put(&self.name(segment.first), payload).await;
         put.map_err(self.failed())?;
-        self.check(index).await?;
-        Ok(length)
+        let content = self.check(segment).await?;
+        Ok(Put { length, content })
     }
 
-    /// Reads a segment back and compares it with what is known of it.
-    pub(crate) async fn check(&self, index: &Index) -> Result<(), ArchiveError> {
-        let compressed = self.fetch(index.first).await?;
-        let limit = index.bytes;
-        let measured = blocking(move || Ok(measure(&compressed, limit))).await?;
-        let why = match measured {
+    /// Reads a segment back and compares it with the one that is here.
+    pub(crate) async fn check(&self, segment: &Segment) -> Result<Content, ArchiveError> {
+        let path = segment.path.clone();
+        let here = blocking(move || Content::of(File::open(path)?)).await?;
+        let compressed = self.fetch(segment.first).await?;
+        let there = blocking(move || {
+            // What is longer need not be read to its end.
+            let decoder = zstd::Decoder::new(compressed.as_slice())?;
+            Ok(Content::of(decoder.take(here.bytes.saturating_add(1))))
+        });
+        let why = match there.await? {
             Err(error) => format!("it can't be unpacked, {error}"),
-            Ok((bytes, _)) if bytes != index.bytes => {
-                format!("it holds {bytes} bytes, not {}", index.bytes)
+            Ok(there) if there.bytes != here.bytes => {
+                format!("it holds {} bytes, not {}", there.bytes, here.bytes)
             }
-            Ok((_, hash)) if hash != index.sha256 => "its bytes are others".to_owned(),
-            Ok(_) => return Ok(()),
+            Ok(there) if there != here => "its bytes are others".to_owned(),
+            Ok(_) => return Ok(here),
         };
         Err(ArchiveError::Differs {
             place: self.place.clone(),
-            name: self.name(index.first).to_string(),
+            name: self.name(segment.first).to_string(),
             why,
         })
     }
@@ -188,19 +192,36 @@ impl Archive {
     }
 }
 
-/// Length and hash of what is compressed, reading little beyond a limit.
-fn measure(compressed: &[u8], limit: u64) -> io::Result<(u64, Hash)> {
-    let decoder = zstd::Decoder::new(compressed)?;
-    let mut limited = decoder.take(limit.saturating_add(1));
-    let (mut hasher, mut length) = (Hasher::default(), 0);
-    let mut piece = vec![0; 1 << 16];
-    loop {
-        let read = limited.read(&mut piece)?;
-        if read == 0 {
-            return Ok((length, hasher.finish()));
+/// A segment that was archived.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Put {
+    /// Its length there, compressed.
+    pub(crate) length: u64,
+    /// What it holds.
+    pub(crate) content: Content,
+}
+
+/// What the bytes of a segment are told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(crate) bytes: u64,
+    pub(crate) hash: Hash,
+}
+
+impl Content {
+    /// Reads something to its end.
+    fn of(mut reader: impl Read) -> io::Result<Self> {
+        let (mut hasher, mut bytes) = (Hasher::default(), 0);
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            let read = reader.read(&mut piece)?;
+            if read == 0 {
+                let hash = hasher.finish();
+                return Ok(Self { bytes, hash });
+            }
+            hasher.add(&piece[..read]);
+            bytes += read as u64;
         }
-        hasher.add(&piece[..read]);
-        length += read as u64;
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     archive::{Archive, blocking},
     keep::{KeepError, hold},
     segment::{Lines, Segment, list},
-    sidecar::{self, Index, tree_before},
+    sidecar::{self, tree_before},
     stored::StoredRecord,
 };
 
@@ -239,7 +239,7 @@ async fn rewrite(
     let copy = Segment::new(copies, segment.first);
     sidecar::write_whole(&copy.path, &whole)?;
     let (sealed, trail) = (copy.clone(), dir.to_owned());
-    let index: Index = blocking(move || {
+    blocking(move || {
         let before = tree_before(&trail, sealed.first)?;
         sidecar::make(&trail, &sealed, before)
     })
@@ -247,7 +247,7 @@ async fn rewrite(
     if let Some(archive) = archive
         && (!segment.is_here || archive.firsts().await?.contains(&segment.first))
     {
-        archive.put(&copy.path, &index).await?;
+        archive.put(&copy).await?;
     }
     if segment.is_here {
         fs::rename(&copy.path, &segment.content)?;

@@ -1,6 +1,6 @@
 //! Parts of a line, found without reading the rest of it.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -23,4 +23,20 @@ pub(crate) fn split<'t>(text: &'t [u8], place: &Place) -> Option<(&'t [u8], &'t 
 /// The JSON value a text begins with.
 pub(crate) fn value<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Option<T> {
     T::deserialize(&mut serde_json::Deserializer::from_slice(text)).ok()
+}
+
+/// A text that is borrowed where it can be; of an optional `Cow` itself serde
+/// makes an owned one.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+impl<'a> Text<'a> {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn into_inner(self) -> Cow<'a, str> {
+        self.0
+    }
 }

@@ -12,7 +12,7 @@ use hallpass_core::{
 };
 
 use crate::{
-    archive::{Archive, ArchiveError, blocking},
+    archive::{Archive, ArchiveError, Put, blocking},
     notary::{CHECKPOINTS, PUBLIC_KEY},
     segment::{Segment, firsts, list},
     sidecar::{self, HASHES, INDEX, Index, make_missing},
@@ -128,14 +128,14 @@ impl Keeper {
             let Some(index) = self.index(segment.first) else {
                 continue;
             };
-            let compressed = archive.put(&segment.path, &index).await?;
+            let Put { length, content } = archive.put(segment).await?;
             let mut event = AuditEvent::outcome(now, Action::TrailArchive, Outcome::Success);
             event.facts = vec![
                 ("segment", segment.name()),
                 ("records", index.records.to_string()),
-                ("bytes", index.bytes.to_string()),
-                ("compressed", compressed.to_string()),
-                ("sha256", index.sha256.to_string()),
+                ("bytes", content.bytes.to_string()),
+                ("compressed", length.to_string()),
+                ("sha256", content.hash.to_string()),
             ];
             log.append(event).await?;
             put += 1;
@@ -157,7 +157,8 @@ impl Keeper {
         let due = self.due(sealed.iter().map(|segment| segment.first), days, now);
         if let Some(archive) = &self.archive {
             for index in &due {
-                archive.check(index).await?;
+                let segment = Segment::new(&self.dir, index.first);
+                archive.check(&segment).await?;
             }
         }
         if due.is_empty() {

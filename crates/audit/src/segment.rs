@@ -98,6 +98,12 @@ impl Lines {
         })
     }
 
+    /// The segment's length, in bytes.
+    pub(crate) fn length(&self) -> io::Result<usize> {
+        let length = self.file.get_ref().metadata()?.len();
+        Ok(usize::try_from(length).unwrap_or(usize::MAX))
+    }
+
     /// Whether there are bytes after the line given last.
     pub(crate) fn has_more(&mut self) -> io::Result<bool> {
         Ok(!self.file.fill_buf()?.is_empty())

@@ -7,7 +7,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -26,9 +26,13 @@ pub(crate) const HASHES: &str = ".hashes";
 /// The ending of the indexes.
 pub(crate) const INDEX: &str = ".index";
 /// How an index begins; another version has another beginning.
-const MAGIC: &[u8; 8] = b"hpindex1";
+const MAGIC: &[u8; 8] = b"hpindex2";
+/// How one began that has a hash of the segment's file before the roots.
+const MAGIC_WITH_HASH: &[u8; 8] = b"hpindex1";
 /// Bytes of an index before the roots of its tree.
-const HEAD: usize = 96;
+const HEAD: usize = 64;
+/// What a record takes, about: what is made of it is given room at once.
+const RECORD_BYTES: usize = 2048;
 
 pub(crate) fn path(dir: &Path, first: u64, ending: &str) -> PathBuf {
     dir.join(format!("{}{ending}", stem(first)))
@@ -42,11 +46,11 @@ pub(crate) struct Index {
     pub(crate) bytes: u64,
     /// Earliest and latest time of its records, in milliseconds.
     pub(crate) times: (i64, i64),
-    /// The SHA-256 of the file.
-    pub(crate) sha256: Hash,
     /// The tree over all records up to its last.
     pub(crate) tree: Tree,
     blocks: u64,
+    /// Where the filter begins in the file.
+    filter_at: u64,
 }
 
 impl Index {
@@ -55,28 +59,32 @@ impl Index {
         let mut file = File::open(path(dir, first, INDEX)).ok()?;
         let mut head = [0; HEAD];
         file.read_exact(&mut head).ok()?;
+        let skipped = match head.first_chunk()? {
+            MAGIC => 0,
+            MAGIC_WITH_HASH => 32,
+            _ => return None,
+        };
+        file.seek_relative(skipped).ok()?;
         let mut peaks = [[0; 32]; 64];
         let count = number(&head, 7) as usize;
         for peak in peaks.get_mut(..count)? {
             file.read_exact(peak).ok()?;
         }
         let peaks = peaks.into_iter().take(count).map(Hash::from_bytes);
-        Self::read(&head, peaks.collect()).filter(|index| index.first == first)
-    }
-
-    fn read(head: &[u8; HEAD], peaks: Vec<Hash>) -> Option<Self> {
-        let (first, records) = (number(head, 1), number(head, 2));
-        let sha256 = Hash::from_bytes(*head.last_chunk()?);
-        head.starts_with(MAGIC).then_some(())?;
-        Some(Self {
-            first,
+        let records = number(&head, 2);
+        let index = Self {
+            first: number(&head, 1),
             records,
-            bytes: number(head, 3),
-            times: (number(head, 4).cast_signed(), number(head, 5).cast_signed()),
-            sha256,
-            tree: Tree::restore(first.checked_add(records)?, peaks)?,
-            blocks: number(head, 6),
-        })
+            bytes: number(&head, 3),
+            times: (
+                number(&head, 4).cast_signed(),
+                number(&head, 5).cast_signed(),
+            ),
+            tree: Tree::restore(first.checked_add(records)?, peaks.collect())?,
+            blocks: number(&head, 6),
+            filter_at: file.stream_position().ok()?,
+        };
+        Some(index).filter(|index| index.first == first)
     }
 
     fn head(&self) -> Vec<u8> {
@@ -94,7 +102,6 @@ impl Index {
         ] {
             head.extend_from_slice(&number.to_le_bytes());
         }
-        head.extend_from_slice(self.sha256.as_bytes());
         peaks
             .iter()
             .for_each(|peak| head.extend_from_slice(peak.as_bytes()));
@@ -112,10 +119,9 @@ impl Index {
         let Ok(file) = File::open(path(dir, self.first, INDEX)) else {
             return true;
         };
-        let start = (HEAD + self.tree.peaks().len() * 32) as u64;
         terms.iter().all(|&term| {
             let mut block = [0; BLOCK];
-            let at = start + terms::block_of(term, self.blocks.max(1)) * BLOCK as u64;
+            let at = self.filter_at + terms::block_of(term, self.blocks.max(1)) * BLOCK as u64;
             let read = file.read_exact_at(&mut block, at);
             read.is_err() || terms::may_hold(&block, term)
         })
@@ -136,14 +142,14 @@ pub(crate) fn make(dir: &Path, segment: &Segment, before: Tree) -> io::Result<In
         records: 0,
         bytes: 0,
         times: (i64::MAX, i64::MIN),
-        sha256: Hash::of(b""),
         tree: before,
         blocks: 0,
+        filter_at: 0,
     };
-    let mut found = Terms::default();
-    let mut hashes = Vec::new();
-    let mut file_hash = crate::chain::Hasher::default();
     let mut lines = Lines::open(&segment.path)?;
+    let expected = lines.length()? / RECORD_BYTES;
+    let mut found = Terms::of_records(expected);
+    let mut hashes = Vec::with_capacity(expected * 32);
     while let Some(line) = lines.next()? {
         let line = line.map_err(|flaw| wrong(segment, &flaw.to_string()))?;
         let hash = hash_of(line).ok_or_else(|| wrong(segment, "a line has no hash"))?;
@@ -155,13 +161,11 @@ pub(crate) fn make(dir: &Path, segment: &Segment, before: Tree) -> io::Result<In
         index.bytes += line.len() as u64 + 1;
         index.tree.push(hash);
         hashes.extend_from_slice(hash.as_bytes());
-        file_hash.add(line);
-        file_hash.add(b"\n");
     }
-    index.sha256 = file_hash.finish();
     let blocks = terms::filter(&found);
     index.blocks = blocks.len() as u64;
     let mut bytes = index.head();
+    index.filter_at = bytes.len() as u64;
     bytes.extend_from_slice(blocks.as_flattened());
     write_whole(&path(dir, segment.first, HASHES), &hashes)?;
     write_whole(&path(dir, segment.first, INDEX), &bytes)?;

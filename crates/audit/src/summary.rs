@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    glance::{OURS, Place, TIME, split, value},
+    glance::{OURS, Place, TIME, Text, split, value},
     stored::OutcomeKind,
 };
 
@@ -175,18 +175,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Facts<'a> {
         }
 
         deserializer.deserialize_map(Pairs(std::marker::PhantomData))
-    }
-}
-
-/// A text that is borrowed where it can be; of an optional `Cow` itself serde
-/// makes an owned one.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'a> Text<'a> {
-    fn into_inner(self) -> Cow<'a, str> {
-        self.0
     }
 }
 

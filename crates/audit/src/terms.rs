@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     chain::Hash,
-    glance::{OURS, Place, TIME, split, value},
+    glance::{OURS, Place, TIME, Text, split, value},
     search::Query,
 };
 
@@ -40,18 +40,26 @@ fn hashed(bytes: &[u8]) -> Term {
 #[derive(Default)]
 pub(crate) struct Terms {
     seen: HashSet<Box<[u8]>>,
-    terms: HashSet<Term>,
+    terms: Vec<Term>,
     text: Vec<u8>,
 }
 
 impl Terms {
+    /// Of so many records, or about so many.
+    pub(crate) fn of_records(count: usize) -> Self {
+        Self {
+            seen: HashSet::with_capacity(count),
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, kind: u8, value: &str) {
         self.text.clear();
         self.text.push(kind);
         self.text.extend_from_slice(value.as_bytes());
         if !self.seen.contains(&*self.text) {
             self.seen.insert(self.text.as_slice().into());
-            self.terms.insert(hashed(&self.text));
+            self.terms.push(hashed(&self.text));
         }
     }
 }
@@ -100,13 +108,13 @@ struct Actor<'a> {
 #[derive(Deserialize)]
 struct User<'a> {
     #[serde(borrow)]
-    uid: Option<Cow<'a, str>>,
+    uid: Option<Text<'a>>,
 }
 
 #[derive(Default, Deserialize)]
 struct Endpoint<'a> {
     #[serde(borrow)]
-    ip: Option<Cow<'a, str>>,
+    ip: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -122,7 +130,7 @@ struct Ours<'a> {
     #[serde(borrow)]
     outcome: Cow<'a, str>,
     #[serde(borrow)]
-    session_id: Option<Cow<'a, str>>,
+    session_id: Option<Text<'a>>,
     #[serde(borrow)]
     draft: Option<Ids<'a>>,
     #[serde(borrow)]
@@ -142,7 +150,7 @@ struct Ids<'a> {
 #[derive(Default, Deserialize)]
 struct Facts<'a> {
     #[serde(borrow)]
-    grant: Option<Cow<'a, str>>,
+    grant: Option<Text<'a>>,
 }
 
 impl<'a> Indexed<'a> {
@@ -174,20 +182,16 @@ impl<'a> Indexed<'a> {
         let mut add = |kind, text: &str| terms.add(kind, text);
         add(ACTION, &ours.action);
         add(OUTCOME, &ours.outcome);
-        let subject = self
-            .actor
-            .user
-            .as_ref()
-            .and_then(|user| user.uid.as_deref());
+        let user = self.actor.user.as_ref();
         let optional = [
-            (SUBJECT, subject),
-            (SESSION, ours.session_id.as_deref()),
-            (ADDRESS, self.src_endpoint.ip.as_deref()),
-            (GRANT, ours.facts.grant.as_deref()),
+            (SUBJECT, user.and_then(|user| user.uid.as_ref())),
+            (SESSION, ours.session_id.as_ref()),
+            (ADDRESS, self.src_endpoint.ip.as_ref()),
+            (GRANT, ours.facts.grant.as_ref()),
         ];
         for (kind, text) in optional {
             if let Some(text) = text {
-                add(kind, text);
+                add(kind, text.as_str());
             }
         }
         for ids in [&ours.draft, &ours.grant].into_iter().flatten() {
