@@ -55,6 +55,9 @@ pub(crate) struct Args {
     /// The Hallpass binary; else the one built beside this
     #[arg(long)]
     hallpass: Option<PathBuf>,
+    /// Also measure this one, that `cargo xtask dist` built
+    #[arg(long, value_name = "FILE")]
+    pgo: Option<PathBuf>,
     /// Also write every figure here
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -136,6 +139,14 @@ impl Args {
             .collect()
     }
 
+    fn peers(&self) -> Vec<Peer> {
+        let mut peers = self.only.clone();
+        if self.pgo.is_some() {
+            peers.insert(1.min(peers.len()), Peer::Pgo);
+        }
+        peers
+    }
+
     fn hallpass(&self) -> Result<PathBuf> {
         match &self.hallpass {
             Some(binary) => Ok(fs::canonicalize(binary)?),
@@ -159,6 +170,7 @@ impl<'a> Run<'a> {
             jwt_secret,
             core: cores.server,
             hallpass: args.hallpass()?,
+            pgo: args.pgo.as_deref().map(fs::canonicalize).transpose()?,
             upstream_settings: String::new(),
         };
         Ok(Self {
@@ -179,7 +191,7 @@ impl<'a> Run<'a> {
                 version: version.with_context(|| format!("cannot prepare {}", peer.name()))?,
             })
         };
-        self.args.only.iter().map(subject).collect()
+        self.args.peers().iter().map(subject).collect()
     }
 
     async fn rounds(&self) -> Result<(Vec<Measured>, Vec<Syncs>)> {
@@ -218,7 +230,7 @@ impl<'a> Run<'a> {
     async fn start_all(&self) -> Result<Vec<Running>> {
         let mut running = Vec::new();
         self.upstream.set_delay(Duration::ZERO);
-        for peer in &self.args.only {
+        for peer in &self.args.peers() {
             progress(&format!("starting {}", peer.name()));
             let started = peers::start(*peer, &self.setting).await?;
             try_once(&started.target, &self.ledger)

@@ -88,6 +88,7 @@ async fn measure(args: &Args) -> Result<Report> {
     let upstream = Upstream::start(Arc::clone(&ledger), key).await?;
     let jwt_secret = users::random_secret()?;
     let setting = Setting {
+        pgo: None,
         folder: folder.path().to_owned(),
         upstream: upstream.address,
         key: upstream.key.clone(),

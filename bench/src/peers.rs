@@ -33,6 +33,8 @@ const OPENAI_BODY: &str = r#"{"expires_after":{"anchor":"created_at","seconds":6
 pub(crate) enum Peer {
     /// Hallpass itself
     Hallpass,
+    /// Hallpass as `cargo xtask dist` builds it
+    Pgo,
     /// The bare axum + hyper forwarder
     Forwarder,
     /// nginx adding the key
@@ -46,6 +48,7 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hallpass => "Hallpass",
+            Self::Pgo => "Hallpass, PGO",
             Self::Forwarder => "axum + hyper",
             Self::Nginx => "nginx",
             Self::Express => "Express",
@@ -55,6 +58,7 @@ impl Peer {
     /// What it does with a mint.
     pub(crate) fn job(self) -> &'static str {
         match self {
+            Self::Pgo => "the same, as `cargo xtask dist` builds it",
             Self::Hallpass => {
                 "JWT, role, limits, registry, two durable audit records, checks the reply"
             }
@@ -80,6 +84,8 @@ pub(crate) struct Setting {
     pub(crate) core: Option<usize>,
     /// The Hallpass binary.
     pub(crate) hallpass: PathBuf,
+    /// The one that was built by what a run showed.
+    pub(crate) pgo: Option<PathBuf>,
     /// Further settings of Hallpass's upstream.
     pub(crate) upstream_settings: String,
 }
@@ -109,19 +115,28 @@ struct Recipe {
 /// Installs what a peer needs and names its version.
 pub(crate) fn prepare(peer: Peer, setting: &Setting) -> Result<String> {
     match peer {
-        Peer::Hallpass => hallpass::prepare(setting),
+        Peer::Hallpass => hallpass::prepare(&setting.hallpass),
+        Peer::Pgo => hallpass::prepare(pgo(setting)?),
         Peer::Forwarder => Ok(forwarder::VERSION.to_owned()),
         Peer::Nginx => nginx::prepare(),
         Peer::Express => express::prepare(),
     }
 }
 
+fn pgo(setting: &Setting) -> Result<&Path> {
+    let pgo = setting.pgo.as_deref();
+    pgo.context("name what `cargo xtask dist` built with --pgo")
+}
+
 /// Starts a peer and waits until it is ready.
 pub(crate) async fn start(peer: Peer, setting: &Setting) -> Result<Running> {
-    let folder = setting.folder.join(peer.name().replace([' ', '+'], ""));
+    let folder = setting
+        .folder
+        .join(peer.name().replace([' ', ',', '+'], ""));
     fs::create_dir_all(&folder)?;
     let recipe = match peer {
-        Peer::Hallpass => hallpass::recipe(setting, &folder),
+        Peer::Hallpass => hallpass::recipe(&setting.hallpass, setting, &folder),
+        Peer::Pgo => hallpass::recipe(pgo(setting)?, setting, &folder),
         Peer::Forwarder => forwarder::recipe(setting),
         Peer::Nginx => nginx::recipe(setting, &folder),
         Peer::Express => express::recipe(setting, &folder),

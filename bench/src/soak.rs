@@ -96,6 +96,7 @@ async fn run(args: &Args, folder: &Path) -> Result<Report> {
     let (mut sim, upstream) = start_sim(&hallpass, &key, folder).await?;
     let jwt_secret = users::random_secret()?;
     let setting = Setting {
+        pgo: None,
         folder: folder.to_owned(),
         upstream,
         key,

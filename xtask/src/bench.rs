@@ -1,13 +1,15 @@
-//! `cargo xtask bench`: the build that is shipped, then the benchmark itself.
+//! `cargo xtask bench`: an optimised build, then the benchmark itself; a mint
+//! is measured at what `cargo xtask dist` built too, where that is there.
 mod auth;
 mod page;
 
-use std::{ffi::OsString, path::PathBuf, process::Command};
+use std::{ffi::OsString, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{
-    run::{cargo, output, root, run},
+    dist::{PROFILE, shipped, target_folder},
+    run::{cargo, output, run},
     scan_corpus,
 };
 
@@ -23,9 +25,6 @@ pub(crate) struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     benchmark: Vec<OsString>,
 }
-
-/// The profile of what is shipped; peers of ours are built alike.
-const PROFILE: &str = "dist";
 
 /// Builds what is shipped and runs the benchmark with the arguments given.
 pub(crate) fn bench(args: &Args) -> Result<()> {
@@ -48,7 +47,14 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     }
     run(&mut build)?;
     let benchmark = target_folder()?.join(PROFILE).join("hallpass-bench");
-    run(Command::new(benchmark).args(&args.benchmark))
+    let mut command = Command::new(benchmark);
+    command.args(&args.benchmark);
+    let mints = args.benchmark.first().is_some_and(|task| task == "mint");
+    let pgo = shipped()?;
+    if mints && measures_hallpass(&args.benchmark) && pgo.is_file() {
+        command.arg("--pgo").arg(pgo);
+    }
+    run(&mut command)
 }
 
 /// The soak is a part of the benchmark with a task of its own.
@@ -92,15 +98,6 @@ fn measures_hallpass(args: &[OsString]) -> bool {
     joined
         .or(separate.map(AsRef::as_ref))
         .is_none_or(|only| only.split(',').any(|peer| peer == "hallpass"))
-}
-
-fn target_folder() -> Result<PathBuf> {
-    let metadata = output(&mut cargo(&["metadata", "--no-deps", "--format-version=1"]))?;
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata)?;
-    let folder = metadata["target_directory"]
-        .as_str()
-        .context("cargo metadata names no target folder")?;
-    Ok(root().join(folder))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod bench;
 mod crash;
 mod deps_check;
+mod dist;
 mod fuzz;
 mod generated;
 mod lint;
@@ -49,7 +50,9 @@ enum Task {
     Metrics(generated::Args),
     /// Scan fifty well-known packages: there must be no find in them
     ScanCorpus,
-    /// Build as shipped and measure against peers
+    /// Build the server that is shipped, by what a run of it showed, into target/pgo
+    Dist,
+    /// Build optimised and measure against peers; mints at what `dist` built too
     Bench(bench::Args),
     /// Kill a server again and again under load; what it answered must hold
     Crash(crash::Args),
@@ -82,6 +85,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Schema(args) => generated::SCHEMA.update(&args),
         Task::Metrics(args) => generated::METRICS.update(&args),
         Task::ScanCorpus => scan_corpus::scan_corpus(),
+        Task::Dist => dist::dist(),
         Task::Bench(args) => bench::bench(&args),
         Task::Crash(args) => crash::crash(&args),
         Task::Replicas(args) => replicas::replicas(&args),

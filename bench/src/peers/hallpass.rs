@@ -7,8 +7,7 @@ use super::{Recipe, Setting, free_address, said, text};
 use crate::users::{AUDIENCE, ISSUER, ROLE};
 
 /// Checks that the binary is built.
-pub(super) fn prepare(setting: &Setting) -> Result<String> {
-    let binary = &setting.hallpass;
+pub(super) fn prepare(binary: &Path) -> Result<String> {
     ensure!(
         binary.is_file(),
         "{} is missing: `cargo build --release -p hallpass`, or leave it out with --only",
@@ -17,12 +16,12 @@ pub(super) fn prepare(setting: &Setting) -> Result<String> {
     said(Command::new(binary).arg("--version"))
 }
 
-pub(super) fn recipe(setting: &Setting, folder: &Path) -> Result<Recipe> {
+pub(super) fn recipe(binary: &Path, setting: &Setting, folder: &Path) -> Result<Recipe> {
     let address = free_address()?;
     let file = folder.join("hallpass.toml");
     let admin = free_address()?;
     fs::write(&file, configuration(setting, (address, admin), folder)?)?;
-    let mut command = Command::new(&setting.hallpass);
+    let mut command = Command::new(binary);
     command.arg("serve").arg("--config").arg(&file);
     Ok(Recipe {
         command,

@@ -1,0 +1,131 @@
+//! `cargo xtask dist`: what is shipped, built by what a run of it showed.
+//!
+//! A server that counts its own branches is built first, and minted from and
+//! relayed through by the benchmarks; the second build lays the code out by
+//! those counts (rustc's `-C profile-generate` and `-C profile-use`). It takes
+//! twice as long as `cargo build --profile dist`, and a mint costs an eighth
+//! less.
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    prepare::Missing,
+    run::{cargo, output, root, run, succeeds},
+};
+
+/// The profile both builds go by.
+pub(crate) const PROFILE: &str = "dist";
+
+/// What the server is used for while it counts: every level of the mint, then
+/// sessions that talk, for some seconds each.
+const USES: [&str; 2] = [
+    "mint --only hallpass --rounds 1 --seconds 3",
+    "relay --only hallpass --rounds 1 --seconds 5 --sessions 100 --idle 0",
+];
+
+/// Where the server that was built so is put.
+pub(crate) fn shipped() -> Result<PathBuf> {
+    Ok(folder()?.join("hallpass"))
+}
+
+/// Builds the server twice, and uses it in between.
+pub(crate) fn dist() -> Result<()> {
+    let profdata = profdata()?;
+    let folder = folder()?;
+    let (counts, merged) = (folder.join("counts"), folder.join("merged.profdata"));
+    match fs::remove_dir_all(&counts) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let counting = build(&folder.join("counting"), "profile-generate", &counts)?;
+    use_it(&counting)?;
+    let mut merge = Command::new(profdata);
+    merge.args(["merge", "--output"]).arg(&merged).arg(&counts);
+    run(&mut merge)?;
+    let built = build(&folder.join("trained"), "profile-use", &merged)?;
+    let shipped = shipped()?;
+    fs::copy(&built, &shipped)
+        .with_context(|| format!("cannot copy {} to {}", built.display(), shipped.display()))?;
+    println!("{}", shipped.display());
+    Ok(())
+}
+
+/// Lets the benchmarks use a server.
+fn use_it(server: &Path) -> Result<()> {
+    run(&mut cargo(&[
+        "build",
+        "--profile",
+        PROFILE,
+        "--locked",
+        "--package",
+        "hallpass-bench",
+    ]))?;
+    let benchmark = target_folder()?.join(PROFILE).join("hallpass-bench");
+    USES.iter().try_for_each(|how| {
+        let mut command = Command::new(&benchmark);
+        command.args(how.split(' ')).arg("--hallpass").arg(server);
+        run(&mut command)
+    })
+}
+
+/// Builds the server into a folder of its own, with an option of rustc's that
+/// names a path; gives where it is.
+fn build(folder: &Path, option: &str, path: &Path) -> Result<PathBuf> {
+    let host = said(&["--print", "host-tuple"])?;
+    let mut flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    flags.push_str(&format!(" -C{option}={}", path.display()));
+    let mut build = cargo(&["build", "--profile", PROFILE, "--locked"]);
+    build.args(["--package", "hallpass"]);
+    // With a target named, flags are not for build scripts and macros.
+    build.args(["--target", &host, "--target-dir"]).arg(folder);
+    run(build.env("RUSTFLAGS", flags.trim()))?;
+    Ok(folder.join(host).join(PROFILE).join("hallpass"))
+}
+
+/// LLVM's own tool that adds counts up; installed where rustup may.
+fn profdata() -> Result<PathBuf> {
+    let sysroot = PathBuf::from(said(&["--print", "sysroot"])?);
+    let host = said(&["--print", "host-tuple"])?;
+    let tool = sysroot
+        .join("lib/rustlib")
+        .join(host)
+        .join("bin/llvm-profdata");
+    if !tool.is_file() {
+        let mut rustup = Command::new("rustup");
+        rustup.args(["component", "add", "llvm-tools"]);
+        if !succeeds(rustup.current_dir(root())) || !tool.is_file() {
+            let cure = "llvm-profdata: rustup component add llvm-tools";
+            return Err(Missing::new(cure).into());
+        }
+    }
+    Ok(tool)
+}
+
+/// What the compiler says of itself.
+fn said(question: &[&str]) -> Result<String> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let answer = String::from_utf8(output(Command::new(rustc).args(question))?)?;
+    let answer = answer.trim();
+    ensure!(!answer.is_empty(), "rustc says nothing to {question:?}");
+    Ok(answer.to_owned())
+}
+
+fn folder() -> Result<PathBuf> {
+    Ok(target_folder()?.join("pgo"))
+}
+
+/// Where cargo builds.
+pub(crate) fn target_folder() -> Result<PathBuf> {
+    let metadata = output(&mut cargo(&["metadata", "--no-deps", "--format-version=1"]))?;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata)?;
+    let folder = metadata["target_directory"]
+        .as_str()
+        .context("cargo metadata names no target folder")?;
+    Ok(root().join(folder))
+}
