@@ -62,6 +62,12 @@ impl TrailReader {
         })
     }
 
+    /// Whether there is no segment to read: the directory holds no trail.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty() && self.current.is_none()
+    }
+
     /// Leaves out the records before a number, without reading their segments.
     #[must_use]
     pub fn from_sequence(mut self, sequence: u64) -> Self {

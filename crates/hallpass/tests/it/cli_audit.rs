@@ -126,6 +126,16 @@ fn a_directory_without_a_trail_is_not_called_whole() {
 }
 
 #[test]
+fn a_directory_without_a_trail_is_no_empty_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    for verb in ["tail", "search", "export"] {
+        let run = audit(verb, dir.path(), &[]);
+        assert_eq!(run.code, 2, "{verb}: {}", run.out);
+        assert!(run.err.contains("holds no segment"), "{verb}: {}", run.err);
+    }
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_bad_use() {
     for verb in ["verify", "tail", "search"] {
         let run = audit(verb, Path::new("/nowhere/audit"), &[]);

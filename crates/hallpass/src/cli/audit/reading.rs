@@ -3,7 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::ValueEnum;
-use hallpass_audit::{CSV_HEADER, Query, StoredRecord, csv_row};
+use hallpass_audit::{CSV_HEADER, Query, StoredRecord, TrailReader, csv_row};
 use hallpass_core::Timestamp;
 use hallpass_store_postgres::{Database, PgSettings, TrailQuery};
 use secrecy::SecretString;
@@ -29,9 +29,24 @@ pub(crate) struct Tail {
 
 impl Tail {
     pub(super) fn run(self) -> Result<(), Stop> {
-        show(&hallpass_audit::tail(&self.dir, self.count)?, self.json);
+        let dir = with_trail(self.dir)?;
+        show(&hallpass_audit::tail(&dir, self.count)?, self.json);
         Ok(())
     }
+}
+
+/// A folder in which there is a trail: of another one, an empty table would look
+/// like an answer.
+fn with_trail(dir: PathBuf) -> Result<PathBuf, Stop> {
+    let dir = existing(dir)?;
+    if TrailReader::open(&dir)?.is_empty() {
+        let text = format!(
+            "{} holds no segment of a trail. Name the directory the server writes (`audit.dir`)",
+            dir.display()
+        );
+        return Err(Stop::usage(text));
+    }
+    Ok(dir)
 }
 
 /// Which records are wanted.
@@ -100,7 +115,7 @@ impl Filter {
             without_index: self.no_index,
             ..Query::default()
         };
-        let found = hallpass_audit::search(&existing(dir)?, query)?;
+        let found = hallpass_audit::search(&with_trail(dir)?, query)?;
         Ok(Box::new(found.map(|record| record.map_err(Stop::from))))
     }
 
@@ -185,10 +200,11 @@ pub(crate) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> Result<(), Stop> {
+        let found = self.filter.find(None)?;
         if matches!(self.format, Format::Csv) {
             say(CSV_HEADER);
         }
-        for record in self.filter.find(None)? {
+        for record in found {
             let record = record?;
             match self.format {
                 Format::Jsonl => say(&record.line),
