@@ -6,6 +6,7 @@ pub(crate) mod nginx;
 
 use std::{
     fs,
+    io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
@@ -133,7 +134,11 @@ pub(crate) async fn start(peer: Peer, setting: &Setting) -> Result<Running> {
     let folder = setting
         .folder
         .join(peer.name().replace([' ', ',', '+'], ""));
-    fs::create_dir_all(&folder)?;
+    // Of an earlier round it would have work left that is not this one's.
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => fs::create_dir_all(&folder)?,
+    }
     let recipe = match peer {
         Peer::Hallpass => hallpass::recipe(&setting.hallpass, setting, &folder),
         Peer::Pgo => hallpass::recipe(pgo(setting)?, setting, &folder),
