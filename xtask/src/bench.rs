@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: an optimised build, then the benchmark itself; a mint
-//! is measured at what `cargo xtask dist` built too, where that is there.
+//! is measured at what `cargo xtask dist` makes too, where that was run before.
 mod auth;
 mod page;
 
@@ -8,7 +8,7 @@ use std::{ffi::OsString, process::Command};
 use anyhow::Result;
 
 use crate::{
-    dist::{PROFILE, shipped, target_folder},
+    dist::{PROFILE, by_last_counts, target_folder},
     run::{cargo, output, run},
     scan_corpus,
 };
@@ -50,8 +50,10 @@ pub(crate) fn bench(args: &Args) -> Result<()> {
     let mut command = Command::new(benchmark);
     command.args(&args.benchmark);
     let mints = args.benchmark.first().is_some_and(|task| task == "mint");
-    let pgo = shipped()?;
-    if mints && measures_hallpass(&args.benchmark) && pgo.is_file() {
+    if mints
+        && measures_hallpass(&args.benchmark)
+        && let Some(pgo) = by_last_counts()?
+    {
         command.arg("--pgo").arg(pgo);
     }
     run(&mut command)

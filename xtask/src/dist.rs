@@ -3,7 +3,7 @@
 //! A server that counts its own branches is built first, and minted from and
 //! relayed through by the benchmarks; the second build lays the code out by
 //! those counts (rustc's `-C profile-generate` and `-C profile-use`). It takes
-//! twice as long as `cargo build --profile dist`, and a mint costs an eighth
+//! three times as long as `cargo build --profile dist`, and a mint costs an eighth
 //! less.
 use std::{
     fs,
@@ -29,31 +29,66 @@ const USES: [&str; 2] = [
     "relay --only hallpass --rounds 1 --seconds 5 --sessions 100 --idle 0",
 ];
 
-/// Where the server that was built so is put.
-pub(crate) fn shipped() -> Result<PathBuf> {
-    Ok(folder()?.join("hallpass"))
+/// Where everything of these builds is.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn here() -> Result<Self> {
+        Ok(Self(target_folder()?.join("pgo")))
+    }
+
+    /// What a server counted, run by run.
+    fn counts(&self) -> PathBuf {
+        self.0.join("counts")
+    }
+
+    /// The sums of it.
+    fn merged(&self) -> PathBuf {
+        self.0.join("merged.profdata")
+    }
+
+    fn trained(&self) -> PathBuf {
+        self.0.join("trained")
+    }
+
+    /// Builds the server by what was counted; gives where it is put.
+    fn build_trained(&self) -> Result<PathBuf> {
+        let built = build(&self.trained(), "profile-use", &self.merged())?;
+        let shipped = self.0.join("hallpass");
+        fs::copy(&built, &shipped)
+            .with_context(|| format!("cannot copy {} to {}", built.display(), shipped.display()))?;
+        Ok(shipped)
+    }
 }
 
 /// Builds the server twice, and uses it in between.
 pub(crate) fn dist() -> Result<()> {
     let profdata = profdata()?;
-    let folder = folder()?;
-    let (counts, merged) = (folder.join("counts"), folder.join("merged.profdata"));
-    match fs::remove_dir_all(&counts) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    let folder = Folder::here()?;
+    // Cargo does not see that the counts are others.
+    for stale in [folder.counts(), folder.trained()] {
+        match fs::remove_dir_all(stale) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
     }
-    let counting = build(&folder.join("counting"), "profile-generate", &counts)?;
-    use_it(&counting)?;
+    let counting = folder.0.join("counting");
+    use_it(&build(&counting, "profile-generate", &folder.counts())?)?;
     let mut merge = Command::new(profdata);
-    merge.args(["merge", "--output"]).arg(&merged).arg(&counts);
-    run(&mut merge)?;
-    let built = build(&folder.join("trained"), "profile-use", &merged)?;
-    let shipped = shipped()?;
-    fs::copy(&built, &shipped)
-        .with_context(|| format!("cannot copy {} to {}", built.display(), shipped.display()))?;
-    println!("{}", shipped.display());
+    merge.args(["merge", "--output"]);
+    run(merge.arg(folder.merged()).arg(folder.counts()))?;
+    println!("{}", folder.build_trained()?.display());
     Ok(())
+}
+
+/// The server of the sources as they are, by what was counted last; none where
+/// nothing was counted yet.
+pub(crate) fn by_last_counts() -> Result<Option<PathBuf>> {
+    let folder = Folder::here()?;
+    if !folder.merged().is_file() {
+        return Ok(None);
+    }
+    folder.build_trained().map(Some)
 }
 
 /// Lets the benchmarks use a server.
@@ -114,10 +149,6 @@ fn said(question: &[&str]) -> Result<String> {
     let answer = answer.trim();
     ensure!(!answer.is_empty(), "rustc says nothing to {question:?}");
     Ok(answer.to_owned())
-}
-
-fn folder() -> Result<PathBuf> {
-    Ok(target_folder()?.join("pgo"))
 }
 
 /// Where cargo builds.
