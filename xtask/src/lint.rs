@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::{
     deps_check, generated,
-    run::{cargo, run, succeeds},
+    run::{cargo, root, run, succeeds},
 };
 
 /// Arguments of `cargo xtask lint`.
@@ -23,6 +23,7 @@ enum Check {
     Doc,
     Deny,
     Deps,
+    Locks,
     Openapi,
     Schema,
     Metrics,
@@ -47,11 +48,22 @@ impl Check {
             Self::Doc => run(&mut doc()),
             Self::Deny => deny(),
             Self::Deps => deps_check::deps_check(),
+            Self::Locks => locks(),
             Self::Openapi => generated::OPENAPI.update(&generated::Args::CHECK),
             Self::Schema => generated::SCHEMA.update(&generated::Args::CHECK),
             Self::Metrics => generated::METRICS.update(&generated::Args::CHECK),
         }
     }
+}
+
+/// The workspaces beside ours build our crates too, so a dependency one of those
+/// gets must stand in their lock files.
+fn locks() -> Result<()> {
+    const BESIDE: [&str; 2] = ["fuzz/Cargo.toml", "simulation/Cargo.toml"];
+    BESIDE.iter().try_for_each(|manifest| {
+        let mut update = cargo(&["update", "--workspace", "--locked", "--manifest-path"]);
+        run(update.arg(root().join(manifest)))
+    })
 }
 
 fn clippy() -> Command {

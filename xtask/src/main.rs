@@ -38,7 +38,7 @@ struct Cli {
 enum Task {
     /// Install what the tests need where it is missing, then run every test
     Test(test::Args),
-    /// Check format, lints, docs, licenses, crate borders, generated files
+    /// Check format, lints, docs, licenses, crate borders, lock files, generated files
     Lint(lint::Args),
     /// Hold the crates' dependencies on each other against the table
     DepsCheck,
