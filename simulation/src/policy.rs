@@ -110,7 +110,7 @@ impl Authenticator for AtTheirWord {
                 credential: None,
             });
         };
-        Authentication::Authenticated(Caller {
+        Authentication::Authenticated(Arc::new(Caller {
             subject,
             scheme: Scheme::Jwt,
             credential: CredentialId::new("simulated").unwrap(),
@@ -119,6 +119,6 @@ impl Authenticator for AtTheirWord {
             tenant: None,
             issued_at: None,
             expires_at: None,
-        })
+        }))
     }
 }

@@ -45,8 +45,8 @@ impl NetGrants {
 
 #[async_trait]
 impl Grants for NetGrants {
-    async fn record(&self, grant: &Grant) -> Result<(), StoreError> {
-        let grant = grant.clone();
+    async fn record(&self, grant: Arc<Grant>) -> Result<(), StoreError> {
+        let grant = Arc::unwrap_or_clone(grant);
         self.ask(move |truth| drop(truth.grants.insert(grant.id.clone(), grant)))
             .await
     }
