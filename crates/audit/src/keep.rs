@@ -111,6 +111,13 @@ impl Keeper {
         Index::open(&self.dir, first)
     }
 
+    /// Looks whether a segment is what it was when it was indexed: what the
+    /// archive holds is compared with it.
+    async fn confirm(&self, segment: &Segment) -> Result<(), ArchiveError> {
+        let (dir, segment) = (self.dir.clone(), segment.clone());
+        blocking(move || sidecar::confirm(&dir, &segment)).await
+    }
+
     /// Puts what is not yet in the archive there.
     async fn fill(
         &self,
@@ -128,6 +135,7 @@ impl Keeper {
             let Some(index) = self.index(segment.first) else {
                 continue;
             };
+            self.confirm(segment).await?;
             let Put { length, content } = archive.put(segment).await?;
             let mut event = AuditEvent::outcome(now, Action::TrailArchive, Outcome::Success);
             event.facts = vec![
@@ -158,6 +166,7 @@ impl Keeper {
         if let Some(archive) = &self.archive {
             for index in &due {
                 let segment = Segment::new(&self.dir, index.first);
+                self.confirm(&segment).await?;
                 archive.check(&segment).await?;
             }
         }

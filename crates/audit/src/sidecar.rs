@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     chain::Hash,
-    line::hash_of,
+    line::{Flaw, Sealed, hash_of},
     merkle::Tree,
     primary::Anchor,
     segment::{Lines, Segment, firsts, stem},
@@ -170,6 +170,33 @@ pub(crate) fn make(dir: &Path, segment: &Segment, before: Tree) -> io::Result<In
     write_whole(&path(dir, segment.first, HASHES), &hashes)?;
     write_whole(&path(dir, segment.first, INDEX), &bytes)?;
     Ok(index)
+}
+
+/// Looks whether a sealed segment still holds the records it was indexed with.
+///
+/// # Errors
+///
+/// Which record was changed, or is missing or too many; or when a file can't be
+/// read.
+pub(crate) fn confirm(dir: &Path, segment: &Segment) -> io::Result<()> {
+    let kept = hashes(dir, segment.first)?.unwrap_or_default();
+    let mut lines = Lines::open(&segment.path)?;
+    for (number, hash) in (segment.first..).zip(kept) {
+        let record = match lines.next()? {
+            Some(line) => line.and_then(Sealed::read),
+            None => return Err(wrong(segment, &format!("record {number} is missing"))),
+        };
+        let flaw = match record {
+            Ok(record) if record.hash == hash => continue,
+            Ok(_) => Flaw::Hash,
+            Err(flaw) => flaw,
+        };
+        return Err(wrong(segment, &format!("record {number}: {flaw}")));
+    }
+    match lines.has_more()? {
+        true => Err(wrong(segment, "it holds more than was indexed")),
+        false => Ok(()),
+    }
 }
 
 fn wrong(segment: &Segment, what: &str) -> io::Error {

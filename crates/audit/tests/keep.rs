@@ -195,6 +195,41 @@ async fn a_segment_whose_archived_copy_was_changed_stays_here() {
     assert_eq!(segments(dir.path()).len(), before);
 }
 
+/// Changes one byte of a segment that was indexed.
+fn spoil(segment: &Path) {
+    let mut bytes = fs::read(segment).unwrap();
+    let at = bytes.windows(6).position(|text| text == b"user-0").unwrap();
+    bytes[at] = b'x';
+    fs::write(segment, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_segment_that_was_changed_here_is_neither_archived_nor_removed() {
+    let (dir, archive, clock) = (quick_dir(), quick_dir(), SetClock::new());
+    let trail = open(dir.path(), &clock);
+    let here = keeper(dir.path(), None);
+    for day in 0..3 {
+        live_a_day(&trail, &clock, &here, day).await;
+    }
+    let first = segments(dir.path())[0].clone();
+    let whole = fs::read(&first).unwrap();
+    let keeper = keeper(dir.path(), Some(archive.path()));
+    spoil(&first);
+    let error = keeper.keep(clock.now(), &trail).await.unwrap_err();
+    assert!(error.to_string().contains("was changed"), "{error}");
+    assert!(names(archive.path(), ".zst").is_empty());
+    // And once it is archived, what is wrong is the one here.
+    fs::write(&first, whole).unwrap();
+    keeper.keep(clock.now(), &trail).await.unwrap();
+    spoil(&first);
+    for _ in 0..100 {
+        clock.next_day();
+    }
+    let error = keeper.keep(clock.now(), &trail).await.unwrap_err();
+    assert!(error.to_string().contains("was changed"), "{error}");
+    assert!(first.exists());
+}
+
 #[tokio::test]
 async fn segments_removed_by_hand_are_missed() {
     let (dir, clock) = (quick_dir(), SetClock::new());
