@@ -26,7 +26,7 @@ pub(crate) struct Args {
     benchmark: Vec<OsString>,
 }
 
-/// Builds what is shipped and runs the benchmark with the arguments given.
+/// Builds what is measured and runs the benchmark with the arguments given.
 pub(crate) fn bench(args: &Args) -> Result<()> {
     if let Some((task, rest)) = args.benchmark.split_first() {
         let examples = EXAMPLES.iter().find(|(name, _, _)| task == name);

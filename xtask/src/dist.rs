@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what is shipped, built by what a run of it showed.
+//! `cargo xtask dist`: the server, laid out by what a run of it showed.
 //!
 //! A server that counts its own branches is built first, and minted from and
 //! relayed through by the benchmarks; the second build lays the code out by

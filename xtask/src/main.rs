@@ -50,7 +50,7 @@ enum Task {
     Metrics(generated::Args),
     /// Scan fifty well-known packages: there must be no find in them
     ScanCorpus,
-    /// Build the server that is shipped, by what a run of it showed, into target/pgo
+    /// Build the server twice, the second time by what a run of it showed, into target/pgo
     Dist,
     /// Build optimised and measure against peers; mints at what `dist` built too
     Bench(bench::Args),
