@@ -30,7 +30,7 @@ mod trail;
 mod wire;
 mod world;
 
-use std::process::ExitCode;
+use std::{panic, process::ExitCode};
 
 use clap::Parser;
 use rand10::{SeedableRng, rngs::StdRng};
@@ -66,6 +66,7 @@ pub(crate) enum Defect {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    end_with_a_panic();
     mad_turmoil::rand::set_rng(StdRng::seed_from_u64(arguments.seed));
     let guard = mad_turmoil::time::SimClocksGuard::init();
     let outcome = world::run(arguments.seed, arguments.defect);
@@ -88,4 +89,14 @@ fn main() -> ExitCode {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }
+}
+
+/// Also with one in a task of a host, which by itself only ends that task and
+/// looks like a fault of the network.
+fn end_with_a_panic() {
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(101);
+    }));
 }

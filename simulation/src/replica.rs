@@ -242,8 +242,8 @@ const OPEN: FrontLimits = FrontLimits {
 struct Told(&'static str, Trace);
 
 impl LinkObserver for Told {
-    fn lost(&self, _: &str) {
-        self.1.note(format_args!("{} counts alone", self.0));
+    fn lost(&self, why: &str) {
+        self.1.note(format_args!("{} counts alone: {why}", self.0));
     }
 
     fn regained(&self, _: Duration) {

@@ -250,11 +250,15 @@ impl NetCalls {
 impl StandingCalls for NetCalls {
     async fn keep(&self, call: &StandingCall) -> Result<(), StoreError> {
         let (id, process, call) = (call.place.call_id.clone(), self.process, call.clone());
-        self.held.lock().unwrap().insert(id.clone());
+        let row = id.clone();
         let kept = self.database.ask(PATIENCE, move |truth| {
-            truth.calls.insert(id, (call, process));
+            truth.calls.insert(row, (call, process));
         });
-        kept.await.map_err(away)
+        kept.await.map_err(away)?;
+        // Not before: a look for lost ones that overtakes this question would
+        // take it for one of them.
+        self.held.lock().unwrap().insert(id);
+        Ok(())
     }
 
     async fn forget(&self, call_id: &str) -> Result<(), StoreError> {

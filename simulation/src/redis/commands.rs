@@ -7,7 +7,8 @@ use super::{
 
 type Text = Vec<u8>;
 
-/// Runs one command.
+/// Runs one command. One that is missing here ends the simulation: answered
+/// with an error it would pass for a Redis that is away.
 pub(super) fn run(keys: &mut Keys, command: &[Text]) -> Reply {
     let words: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
     let Some((verb, words)) = words.split_first() else {
@@ -16,7 +17,7 @@ pub(super) fn run(keys: &mut Keys, command: &[Text]) -> Reply {
     let verb = String::from_utf8_lossy(verb).to_ascii_uppercase();
     answer(keys, &verb, words).unwrap_or_else(|| {
         let shown: Vec<_> = words.iter().map(|it| String::from_utf8_lossy(it)).collect();
-        Reply::Error(format!("ERR this model has no {verb} {shown:?}"))
+        panic!("the simulated Redis has no {verb} {shown:?}")
     })
 }
 
@@ -37,6 +38,11 @@ fn answer(keys: &mut Keys, verb: &str, words: &[&[u8]]) -> Option<Reply> {
         ("HGET", [key, field]) => field_of(keys, key, field),
         ("HMGET", [key, many @ ..]) => {
             Reply::List(many.iter().map(|it| field_of(keys, key, it)).collect())
+        }
+        ("HGETALL", [key]) => {
+            let fields = keys.fields(key).cloned().unwrap_or_default();
+            let pairs = fields.into_iter().flat_map(|(field, value)| [field, value]);
+            Reply::List(pairs.map(Reply::Text).collect())
         }
         ("HVALS", [key]) => {
             let fields = keys.fields(key).cloned().unwrap_or_default();
