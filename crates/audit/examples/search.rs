@@ -92,6 +92,7 @@ async fn fill(dir: &Path, a_day: u32) {
         archive: None,
         hot_days: 90,
         retention_days: 365,
+        written: None,
     };
     for day in 0..DAYS {
         let mut last = None;

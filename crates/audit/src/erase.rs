@@ -22,6 +22,7 @@ use memchr::memmem;
 
 use crate::{
     archive::{Archive, blocking},
+    gist::Gist,
     keep::{KeepError, hold},
     segment::{Lines, Segment, list},
     sidecar::{self, tree_before},
@@ -158,7 +159,7 @@ async fn erase_in(
         return Err(io::Error::other(why).into());
     }
     let trail = dir.to_owned();
-    blocking(move || sidecar::make_missing(&trail, &sealed)).await?;
+    blocking(move || sidecar::make_missing(&trail, &sealed, [])).await?;
     for segment in &found {
         rewrite(dir, copies, segment, erasure, archive).await?;
     }
@@ -241,7 +242,7 @@ async fn rewrite(
     let (sealed, trail) = (copy.clone(), dir.to_owned());
     blocking(move || {
         let before = tree_before(&trail, sealed.first)?;
-        sidecar::make(&trail, &sealed, before)
+        sidecar::make(&trail, &Gist::read(&sealed)?, before)
     })
     .await?;
     if let Some(archive) = archive

@@ -59,7 +59,7 @@ pub(crate) fn code_and_reason(outcome: &Outcome) -> (Option<&'static str>, Optio
 }
 
 /// The interview a record belongs to.
-fn session_id(event: &AuditEvent) -> Option<&str> {
+pub(crate) fn session_id(event: &AuditEvent) -> Option<&str> {
     let grant = event.grant.as_ref().map(|grant| &grant.session_id);
     let draft = event.draft.as_ref().map(|draft| &draft.session_id);
     let caller = event.caller.as_ref().map(|caller| &caller.session_id);
@@ -77,7 +77,7 @@ const fn phase_name(phase: Phase) -> &'static str {
     }
 }
 
-const fn outcome_name(outcome: &Outcome) -> &'static str {
+pub(crate) const fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Pending => "pending",
         Outcome::Success => "success",

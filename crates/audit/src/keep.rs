@@ -16,6 +16,7 @@ use crate::{
     notary::{CHECKPOINTS, PUBLIC_KEY},
     segment::{Segment, firsts, list},
     sidecar::{self, HASHES, INDEX, Index, make_missing},
+    trail::Progress,
 };
 
 /// The file that keeps every segment from being removed; its text says why.
@@ -34,6 +35,9 @@ pub struct Keeper {
     pub hot_days: u32,
     /// Days after which a segment is removed everywhere.
     pub retention_days: u32,
+    /// The trail, where this process writes it: what it still knows of its
+    /// segments is not read again.
+    pub written: Option<Progress>,
 }
 
 /// What a round of keeping did.
@@ -84,10 +88,11 @@ impl Keeper {
     pub async fn keep(&self, now: Timestamp, log: &dyn AuditLog) -> Result<Kept, KeepError> {
         let mut kept = Kept::default();
         let dir = self.dir.clone();
+        let known = self.written.as_ref().map(Progress::take_gists);
         let (sealed, indexed) = blocking(move || {
             let mut segments = list(&dir)?;
             segments.pop();
-            let indexed = make_missing(&dir, &segments)?;
+            let indexed = make_missing(&dir, &segments, known.unwrap_or_default())?;
             Ok((segments, indexed))
         })
         .await?;

@@ -76,6 +76,7 @@ mod facts;
 mod feed;
 mod follow;
 mod gather;
+mod gist;
 mod glance;
 mod happening;
 mod hear;

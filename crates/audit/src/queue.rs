@@ -17,7 +17,10 @@ use hallpass_core::{
     ports::{AuditReceipt, AuditUnavailable},
 };
 
-use crate::gather::{Company, Gather};
+use crate::{
+    gather::{Company, Gather},
+    terms::Marks,
+};
 
 /// Why a load is not durable.
 #[derive(Debug, Clone)]
@@ -47,6 +50,8 @@ pub(crate) struct Load {
     pub(crate) bodies: Vec<u8>,
     /// Where each body ends.
     pub(crate) ends: Vec<usize>,
+    /// What each is found by.
+    pub(crate) marks: Vec<Marks>,
     /// What each final record tells, for those who follow.
     pub(crate) events: Vec<Option<AuditEvent>>,
 }
@@ -62,6 +67,7 @@ impl Load {
     fn clear(&mut self) {
         self.bodies.clear();
         self.ends.clear();
+        self.marks.clear();
         self.events.clear();
     }
 }
@@ -149,10 +155,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Puts a record in line, and what it tells those who follow.
+    /// Puts a record in line, what it is found by, and what it tells those who
+    /// follow.
     pub(crate) fn push(
         &self,
         body: &[u8],
+        marks: Marks,
         event: Option<AuditEvent>,
     ) -> Result<Ticket, AuditUnavailable> {
         let mut waiting = held(&self.waiting);
@@ -170,6 +178,7 @@ impl Queue {
         waiting.load.bodies.extend_from_slice(body);
         let end = waiting.load.bodies.len();
         waiting.load.ends.push(end);
+        waiting.load.marks.push(marks);
         waiting.load.events.push(event);
         let batch = waiting.batch.clone();
         let wake = waiting.wake_at == Some(place + 1);

@@ -6,6 +6,7 @@
 //! do not fit it.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{self, Read, Seek, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
@@ -14,11 +15,12 @@ use std::{
 
 use crate::{
     chain::Hash,
-    line::{Flaw, Sealed, hash_of},
+    gist::Gist,
+    line::{Flaw, Sealed},
     merkle::Tree,
     primary::Anchor,
     segment::{Lines, Segment, firsts, stem},
-    terms::{self, BLOCK, Indexed, Term, Terms},
+    terms::{self, BLOCK, Term},
 };
 
 /// The ending of the files of hashes.
@@ -26,13 +28,13 @@ pub(crate) const HASHES: &str = ".hashes";
 /// The ending of the indexes.
 pub(crate) const INDEX: &str = ".index";
 /// How an index begins; another version has another beginning.
-const MAGIC: &[u8; 8] = b"hpindex2";
-/// How one began that has a hash of the segment's file before the roots.
+const MAGIC: &[u8; 8] = b"hpindex3";
+/// How one began whose filter has other terms.
+const MAGIC_OTHER_TERMS: &[u8; 8] = b"hpindex2";
+/// How one began that besides has a hash of the segment's file before the roots.
 const MAGIC_WITH_HASH: &[u8; 8] = b"hpindex1";
 /// Bytes of an index before the roots of its tree.
 const HEAD: usize = 64;
-/// What a record takes, about: what is made of it is given room at once.
-const RECORD_BYTES: usize = 2048;
 
 pub(crate) fn path(dir: &Path, first: u64, ending: &str) -> PathBuf {
     dir.join(format!("{}{ending}", stem(first)))
@@ -49,8 +51,8 @@ pub(crate) struct Index {
     /// The tree over all records up to its last.
     pub(crate) tree: Tree,
     blocks: u64,
-    /// Where the filter begins in the file.
-    filter_at: u64,
+    /// Where the filter begins in the file, if it is one that can be asked.
+    filter_at: Option<u64>,
 }
 
 impl Index {
@@ -59,9 +61,10 @@ impl Index {
         let mut file = File::open(path(dir, first, INDEX)).ok()?;
         let mut head = [0; HEAD];
         file.read_exact(&mut head).ok()?;
-        let skipped = match head.first_chunk()? {
-            MAGIC => 0,
-            MAGIC_WITH_HASH => 32,
+        let (skipped, has_terms) = match head.first_chunk()? {
+            MAGIC => (0, true),
+            MAGIC_OTHER_TERMS => (0, false),
+            MAGIC_WITH_HASH => (32, false),
             _ => return None,
         };
         file.seek_relative(skipped).ok()?;
@@ -82,7 +85,7 @@ impl Index {
             ),
             tree: Tree::restore(first.checked_add(records)?, peaks.collect())?,
             blocks: number(&head, 6),
-            filter_at: file.stream_position().ok()?,
+            filter_at: file.stream_position().ok().filter(|_| has_terms),
         };
         Some(index).filter(|index| index.first == first)
     }
@@ -108,6 +111,12 @@ impl Index {
         head
     }
 
+    /// Whether it is all that an index is today; an older one still tells when
+    /// its records were, and their tree.
+    fn is_current(&self) -> bool {
+        self.filter_at.is_some()
+    }
+
     /// Whether a sealed segment still is what this is the index of.
     pub(crate) fn fits(&self, segment: &Segment) -> bool {
         let length = segment.path.metadata().map(|file| file.len());
@@ -116,12 +125,13 @@ impl Index {
 
     /// Whether the segment may hold a record with all of these terms.
     pub(crate) fn may_hold(&self, dir: &Path, terms: &[Term]) -> bool {
-        let Ok(file) = File::open(path(dir, self.first, INDEX)) else {
+        let file = File::open(path(dir, self.first, INDEX));
+        let (Ok(file), Some(filter_at)) = (file, self.filter_at) else {
             return true;
         };
         terms.iter().all(|&term| {
             let mut block = [0; BLOCK];
-            let at = self.filter_at + terms::block_of(term, self.blocks.max(1)) * BLOCK as u64;
+            let at = filter_at + term.block(self.blocks.max(1)) * BLOCK as u64;
             let read = file.read_exact_at(&mut block, at);
             read.is_err() || terms::may_hold(&block, term)
         })
@@ -136,39 +146,27 @@ fn number(head: &[u8; HEAD], place: usize) -> u64 {
 }
 
 /// Makes the files beside a sealed segment. `before` is the tree up to it.
-pub(crate) fn make(dir: &Path, segment: &Segment, before: Tree) -> io::Result<Index> {
+pub(crate) fn make(dir: &Path, gist: &Gist, before: Tree) -> io::Result<Index> {
+    let blocks = terms::filter(&gist.terms);
     let mut index = Index {
-        first: segment.first,
-        records: 0,
-        bytes: 0,
-        times: (i64::MAX, i64::MIN),
+        first: gist.first,
+        records: gist.hashes.len() as u64,
+        bytes: gist.bytes,
+        times: gist.times,
         tree: before,
-        blocks: 0,
-        filter_at: 0,
+        blocks: blocks.len() as u64,
+        filter_at: None,
     };
-    let mut lines = Lines::open(&segment.path)?;
-    let expected = lines.length()? / RECORD_BYTES;
-    let mut found = Terms::of_records(expected);
-    let mut hashes = Vec::with_capacity(expected * 32);
-    while let Some(line) = lines.next()? {
-        let line = line.map_err(|flaw| wrong(segment, &flaw.to_string()))?;
-        let hash = hash_of(line).ok_or_else(|| wrong(segment, "a line has no hash"))?;
-        let record = Indexed::read(line).ok_or_else(|| wrong(segment, "a line is no record"))?;
-        record.add_to(&mut found);
-        let (from, to) = index.times;
-        index.times = (from.min(record.time), to.max(record.time));
-        index.records += 1;
-        index.bytes += line.len() as u64 + 1;
+    let mut hashes = Vec::with_capacity(gist.hashes.len() * 32);
+    for &hash in &gist.hashes {
         index.tree.push(hash);
         hashes.extend_from_slice(hash.as_bytes());
     }
-    let blocks = terms::filter(&found);
-    index.blocks = blocks.len() as u64;
     let mut bytes = index.head();
-    index.filter_at = bytes.len() as u64;
+    index.filter_at = Some(bytes.len() as u64);
     bytes.extend_from_slice(blocks.as_flattened());
-    write_whole(&path(dir, segment.first, HASHES), &hashes)?;
-    write_whole(&path(dir, segment.first, INDEX), &bytes)?;
+    write_whole(&path(dir, gist.first, HASHES), &hashes)?;
+    write_whole(&path(dir, gist.first, INDEX), &bytes)?;
     Ok(index)
 }
 
@@ -264,14 +262,28 @@ pub(crate) fn tree_before(dir: &Path, first: u64) -> io::Result<Tree> {
 }
 
 /// Makes what is missing or stale beside the sealed segments; says how many.
-pub(crate) fn make_missing(dir: &Path, sealed: &[Segment]) -> io::Result<usize> {
+/// What is known of them need not be read again.
+pub(crate) fn make_missing(
+    dir: &Path,
+    sealed: &[Segment],
+    known: impl IntoIterator<Item = Gist>,
+) -> io::Result<usize> {
+    let known = known.into_iter().map(|gist| (gist.first, gist));
+    let mut known: HashMap<u64, Gist> = known.collect();
     let mut made = 0;
     for segment in sealed {
-        let good = Index::open(dir, segment.first).is_some_and(|index| index.fits(segment));
+        let known = known.remove(&segment.first);
+        let index = Index::open(dir, segment.first);
+        let good = index.is_some_and(|index| index.is_current() && index.fits(segment));
         if good && path(dir, segment.first, HASHES).exists() {
             continue;
         }
-        make(dir, segment, tree_before(dir, segment.first)?)?;
+        let length = segment.path.metadata()?.len();
+        let gist = match known.filter(|gist| gist.bytes == length) {
+            Some(gist) => gist,
+            None => Gist::read(segment)?,
+        };
+        make(dir, &gist, tree_before(dir, segment.first)?)?;
         made += 1;
     }
     Ok(made)

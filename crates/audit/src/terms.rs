@@ -1,13 +1,22 @@
 //! What a record can be found by, and the filter that remembers it.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    hash::{BuildHasherDefault, Hasher},
+    net::IpAddr,
+    num::NonZeroU64,
+};
 
+use hallpass_core::audit::AuditEvent;
 use memchr::memmem::Finder;
 use serde::Deserialize;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{
-    chain::Hash,
+    facts,
     glance::{OURS, Place, TIME, Text, split, value},
+    ocsf::{Class, Kind},
     search::Query,
 };
 
@@ -20,77 +29,176 @@ pub(crate) const BLOCK: usize = 64;
 const BITS_PER_TERM: usize = 12;
 /// Bits a term sets within its block.
 const PROBES: u32 = 8;
+/// Terms of a record at most.
+const MOST: usize = 8;
 
-/// A term as the filter knows it.
-pub(crate) type Term = u64;
+/// Something a record can be found by, as the filter knows it: its XXH3. Whoever
+/// makes two that collide makes a search read a segment in vain, no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Term(NonZeroU64);
 
-fn term(kind: u8, value: &str) -> Term {
-    let mut bytes = vec![kind];
-    bytes.extend_from_slice(value.as_bytes());
-    hashed(&bytes)
+/// What a term is about; a text is another term for each.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum About {
+    Subject = b's',
+    Grant = b'g',
+    Session = b'i',
+    Action = b'n',
+    Outcome = b'o',
+    Address = b'a',
 }
 
-fn hashed(bytes: &[u8]) -> Term {
-    let [a, b, c, d, e, f, g, h, ..] = *Hash::of(bytes).as_bytes();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+impl Term {
+    fn of(about: About, text: &str) -> Self {
+        Self::of_bytes(about, text.as_bytes())
+    }
+
+    /// An address is one term however it is written.
+    fn of_address(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::of_bytes(About::Address, &address.octets()),
+            IpAddr::V6(address) => Self::of_bytes(About::Address, &address.octets()),
+        }
+    }
+
+    fn of_bytes(about: About, bytes: &[u8]) -> Self {
+        let hash = xxh3_64_with_seed(bytes, about as u64);
+        Self(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MAX))
+    }
+
+    /// Which block of so many it belongs to.
+    pub(crate) fn block(self, blocks: u64) -> u64 {
+        // The upper half chooses the block, the lower half the bits.
+        (self.0.get() >> 32) % blocks
+    }
+
+    fn bits(self) -> impl Iterator<Item = usize> {
+        // Two halves of the lower word, combined: Kirsch and Mitzenmacher's way.
+        let lower = self.0.get() as u32;
+        let (start, step) = (lower & 0xffff, (lower >> 16) | 1);
+        (0..PROBES).map(move |n| (start.wrapping_add(n.wrapping_mul(step)) % 512) as usize)
+    }
 }
 
-/// The terms of a segment's records. Most come again and again: they are
-/// hashed once.
+/// A set of terms, which are hashes already.
+pub(crate) type Terms = HashSet<Term, BuildHasherDefault<AsItIs>>;
+
+/// Takes a number for its hash.
 #[derive(Default)]
-pub(crate) struct Terms {
-    seen: HashSet<Box<[u8]>>,
-    terms: Vec<Term>,
-    text: Vec<u8>,
-}
+pub(crate) struct AsItIs(u64);
 
-impl Terms {
-    /// Of so many records, or about so many.
-    pub(crate) fn of_records(count: usize) -> Self {
-        Self {
-            seen: HashSet::with_capacity(count),
-            ..Self::default()
-        }
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 ^= xxh3_64(bytes);
     }
 
-    fn add(&mut self, kind: u8, value: &str) {
-        self.text.clear();
-        self.text.push(kind);
-        self.text.extend_from_slice(value.as_bytes());
-        if !self.seen.contains(&*self.text) {
-            self.seen.insert(self.text.as_slice().into());
-            self.terms.push(hashed(&self.text));
-        }
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
-
-const SUBJECT: u8 = b's';
-const GRANT: u8 = b'g';
-const SESSION: u8 = b'i';
-const ACTION: u8 = b'n';
-const OUTCOME: u8 = b'o';
-const ADDRESS: u8 = b'a';
 
 /// The terms a query needs; a segment without one of them holds nothing for it.
 pub(crate) fn of_query(query: &Query) -> Vec<Term> {
     let texts = [
-        (SUBJECT, query.subject.clone()),
-        (GRANT, query.grant.clone()),
-        (SESSION, query.session.clone()),
-        (ACTION, query.action.clone()),
-        (OUTCOME, query.outcome.map(|outcome| outcome.to_string())),
-        (ADDRESS, query.address.map(|address| address.to_string())),
+        (About::Subject, query.subject.as_deref()),
+        (About::Grant, query.grant.as_deref()),
+        (About::Session, query.session.as_deref()),
+        (About::Action, query.action.as_deref()),
     ];
-    let given = texts
-        .into_iter()
-        .filter_map(|(kind, text)| Some((kind, text?)));
-    given.map(|(kind, text)| term(kind, &text)).collect()
+    let given = texts.into_iter();
+    let given = given.filter_map(|(about, text)| Some(Term::of(about, text?)));
+    let outcome = query.outcome.map(|outcome| outcome.to_string());
+    let outcome = outcome.map(|outcome| Term::of(About::Outcome, &outcome));
+    let address = query.address.map(Term::of_address);
+    given.chain(outcome).chain(address).collect()
+}
+
+/// What a record is found by: when it happened, and its terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// In milliseconds.
+    pub(crate) time: i64,
+    terms: [Option<Term>; MOST],
+}
+
+impl Marks {
+    /// Of a record that is about to be written.
+    pub(crate) fn of(kind: Kind, event: &AuditEvent) -> Self {
+        let caller = event.caller.as_deref();
+        let request = event.request.as_deref();
+        let comes_from = request.filter(|_| kind.class != Class::ApplicationLifecycle);
+        let named = event.facts.iter().find(|(name, _)| *name == "grant");
+        let issued = event.grant.as_deref();
+        let issued = issued.map(|grant| (&grant.id, &grant.lineage));
+        let announced = event.draft.as_deref();
+        let announced = announced.map(|draft| (&draft.id, &draft.lineage));
+        Parts {
+            action: kind.name,
+            outcome: facts::outcome_name(&event.outcome),
+            subject: caller.map(|caller| caller.subject.as_str()),
+            session: facts::session_id(event),
+            address: comes_from.and_then(|request| request.address),
+            named: named.map(|(_, id)| id.as_str()),
+            grant: issued
+                .or(announced)
+                .map(|(id, lineage)| (id.as_str(), lineage.as_str())),
+        }
+        .at(event.time.as_millisecond())
+    }
+
+    /// Of a record's line.
+    pub(crate) fn read(line: &[u8]) -> Option<Self> {
+        Indexed::read(line).map(|record| record.marks())
+    }
+
+    /// The terms.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = Term> {
+        self.terms.into_iter().flatten()
+    }
+}
+
+/// What is indexed of a record.
+struct Parts<'a> {
+    action: &'a str,
+    outcome: &'a str,
+    subject: Option<&'a str>,
+    session: Option<&'a str>,
+    address: Option<IpAddr>,
+    /// A grant it is about without carrying it.
+    named: Option<&'a str>,
+    /// A grant it carries, and that one's lineage.
+    grant: Option<(&'a str, &'a str)>,
+}
+
+impl Parts<'_> {
+    fn at(&self, time: i64) -> Marks {
+        let term = |about| move |text: &str| Term::of(about, text);
+        let (id, lineage) = self.grant.unzip();
+        Marks {
+            time,
+            terms: [
+                Some(Term::of(About::Action, self.action)),
+                Some(Term::of(About::Outcome, self.outcome)),
+                self.subject.map(term(About::Subject)),
+                self.session.map(term(About::Session)),
+                self.address.map(Term::of_address),
+                self.named.map(term(About::Grant)),
+                id.map(term(About::Grant)),
+                lineage.map(term(About::Grant)),
+            ],
+        }
+    }
 }
 
 /// The parts of a record that are indexed, read without the rest.
 #[derive(Deserialize)]
-pub(crate) struct Indexed<'a> {
-    pub(crate) time: i64,
+struct Indexed<'a> {
+    time: i64,
     #[serde(borrow, default)]
     actor: Actor<'a>,
     #[serde(borrow, default)]
@@ -155,7 +263,7 @@ struct Facts<'a> {
 
 impl<'a> Indexed<'a> {
     /// Reads what is indexed of a line.
-    pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
+    fn read(line: &'a [u8]) -> Option<Self> {
         // What proves a record is most of it, and is not indexed.
         Self::glance(line).or_else(|| serde_json::from_slice(line).ok())
     }
@@ -176,55 +284,37 @@ impl<'a> Indexed<'a> {
         })
     }
 
-    /// Adds the record's terms to those of its segment.
-    pub(crate) fn add_to(&self, terms: &mut Terms) {
+    fn marks(&self) -> Marks {
         let ours = &self.unmapped.hallpass;
-        let mut add = |kind, text: &str| terms.add(kind, text);
-        add(ACTION, &ours.action);
-        add(OUTCOME, &ours.outcome);
         let user = self.actor.user.as_ref();
-        let optional = [
-            (SUBJECT, user.and_then(|user| user.uid.as_ref())),
-            (SESSION, ours.session_id.as_ref()),
-            (ADDRESS, self.src_endpoint.ip.as_ref()),
-            (GRANT, ours.facts.grant.as_ref()),
-        ];
-        for (kind, text) in optional {
-            if let Some(text) = text {
-                add(kind, text.as_str());
-            }
+        let address = self.src_endpoint.ip.as_ref();
+        let ids = ours.grant.as_ref().or(ours.draft.as_ref());
+        Parts {
+            action: &ours.action,
+            outcome: &ours.outcome,
+            subject: user.and_then(|user| user.uid.as_ref()).map(Text::as_str),
+            session: ours.session_id.as_ref().map(Text::as_str),
+            address: address.and_then(|address| address.as_str().parse().ok()),
+            named: ours.facts.grant.as_ref().map(Text::as_str),
+            grant: ids.map(|ids| (&*ids.id, &*ids.lineage)),
         }
-        for ids in [&ours.draft, &ours.grant].into_iter().flatten() {
-            add(GRANT, &ids.id);
-            add(GRANT, &ids.lineage);
-        }
+        .at(self.time)
     }
-}
-
-/// Which block of so many a term belongs to.
-pub(crate) fn block_of(term: Term, blocks: u64) -> u64 {
-    // The upper half chooses the block, the lower half the bits.
-    (term >> 32) % blocks
-}
-
-fn bits(term: Term) -> impl Iterator<Item = usize> {
-    // Two halves of the lower word, combined: Kirsch and Mitzenmacher's way.
-    let (start, step) = (term as u32 & 0xffff, (term as u32 >> 16) | 1);
-    (0..PROBES).map(move |n| (start.wrapping_add(n.wrapping_mul(step)) % 512) as usize)
 }
 
 /// Whether a block may hold a term.
 pub(crate) fn may_hold(block: &[u8; BLOCK], term: Term) -> bool {
-    bits(term).all(|bit| block[bit / 8] & 1 << (bit % 8) != 0)
+    term.bits().all(|bit| block[bit / 8] & 1 << (bit % 8) != 0)
 }
 
 /// The filter of a segment's terms.
-pub(crate) fn filter(Terms { terms, .. }: &Terms) -> Vec<[u8; BLOCK]> {
+pub(crate) fn filter(terms: &Terms) -> Vec<[u8; BLOCK]> {
     let count = (terms.len() * BITS_PER_TERM).div_ceil(BLOCK * 8).max(1);
     let mut blocks = vec![[0; BLOCK]; count];
     for &term in terms {
-        let at = usize::try_from(block_of(term, count as u64)).unwrap_or(0);
-        bits(term).for_each(|bit| blocks[at][bit / 8] |= 1 << (bit % 8));
+        let at = usize::try_from(term.block(count as u64)).unwrap_or(0);
+        term.bits()
+            .for_each(|bit| blocks[at][bit / 8] |= 1 << (bit % 8));
     }
     blocks
 }
@@ -235,21 +325,14 @@ mod tests {
 
     /// What is found at a glance is what reading the whole line finds.
     fn assert_same(line: &str) {
-        let texts = |record: Option<Indexed<'_>>| {
-            let mut terms = Terms::default();
-            let record = record.unwrap();
-            record.add_to(&mut terms);
-            let mut texts: Vec<_> = terms.seen.into_iter().collect();
-            texts.sort_unstable();
-            (record.time, texts)
-        };
-        let whole = serde_json::from_str(line).ok();
-        assert_eq!(texts(Indexed::glance(line.as_bytes())), texts(whole));
+        let whole: Indexed<'_> = serde_json::from_str(line).unwrap();
+        let glance = Indexed::glance(line.as_bytes()).unwrap();
+        assert_eq!(glance.marks(), whole.marks());
     }
 
     #[test]
     fn a_glance_finds_what_reading_all_of_it_finds() {
-        let ours = r#""action":"grant.create","phase":"outcome","outcome":"success","session_id":"i-1","draft":{"id":"gr_1","lineage":"ln_1"},"grant":{"id":"gr_1","lineage":"ln_1","subject":"else"},"facts":{"grant":"gr_2","actor":"x"},"sequence":4"#;
+        let ours = r#""action":"grant.create","phase":"outcome","outcome":"success","session_id":"i-1","draft":{"id":"gr_1","lineage":"ln_1"},"facts":{"grant":"gr_2","actor":"x"},"sequence":4"#;
         let heads = [
             r#""time":5"#,
             r#""time":5,"actor":{"app_name":"Hallpass"},"src_endpoint":{"name":"unknown"}"#,
@@ -264,15 +347,15 @@ mod tests {
 
     #[test]
     fn what_was_put_in_is_found_and_little_else() {
-        let mut terms = Terms::default();
-        (0..20_000).for_each(|n| terms.add(GRANT, &n.to_string()));
+        let numbers = || (0..20_000).map(|n: u32| n.to_string());
+        let terms: Terms = numbers().map(|n| Term::of(About::Grant, &n)).collect();
         let blocks = filter(&terms);
-        let found = |term| {
-            let at = block_of(term, blocks.len() as u64) as usize;
+        let found = |term: Term| {
+            let at = term.block(blocks.len() as u64) as usize;
             may_hold(&blocks[at], term)
         };
-        assert!((0..20_000).all(|n| found(term(GRANT, &n.to_string()))));
-        let others = (0..20_000).map(|n| term(SUBJECT, &n.to_string()));
+        assert!(terms.iter().all(|&term| found(term)));
+        let others = numbers().map(|n| Term::of(About::Subject, &n));
         let wrong = others.filter(|&term| found(term)).count();
         assert!(wrong < 600, "{wrong} of 20,000");
     }

@@ -1,6 +1,7 @@
 //! The trail as the server uses it.
 
 use std::{
+    collections::VecDeque,
     io,
     path::{Path, PathBuf},
     sync::{
@@ -21,6 +22,7 @@ use crate::{
     disk::{Disk, LocalDisk},
     encode::encode,
     feed::{Ear, Feed},
+    gist::{Gist, Gists},
     journal::{Beyond, Journal},
     line::Sealer,
     lock::DirLock,
@@ -31,6 +33,7 @@ use crate::{
     segment::{Lines, Segment},
     stall::StallWatch,
     stored::StoredRecord,
+    terms::Marks,
     writer::{Current, Elsewhere, Writer},
 };
 
@@ -119,6 +122,7 @@ pub struct Progress {
     durable: Arc<AtomicU64>,
     chain_uid: Arc<str>,
     feed: Arc<Feed>,
+    gists: Arc<Gists>,
 }
 
 impl Progress {
@@ -132,6 +136,11 @@ impl Progress {
     #[must_use]
     pub fn chain_uid(&self) -> &str {
         &self.chain_uid
+    }
+
+    /// Takes what is still known of segments that were sealed lately.
+    pub(crate) fn take_gists(&self) -> VecDeque<Gist> {
+        self.gists.take()
     }
 
     /// Hears what becomes durable from now on.
@@ -206,6 +215,7 @@ impl Trail {
             durable: writer.durable.clone(),
             chain_uid: writer.chain.uid.as_deref().unwrap_or_default().into(),
             feed: writer.feed.clone(),
+            gists: writer.gists.clone(),
         };
         let queue = Arc::new(Queue::default());
         let watch = StallWatch::new(queue.clone(), patience, writer.observer.clone());
@@ -245,10 +255,12 @@ impl Trail {
         impl Future<Output = Result<AuditReceipt, AuditUnavailable>> + use<>,
         AuditUnavailable,
     > {
-        let body = encode(Kind::of(&event), &event)
+        let kind = Kind::of(&event);
+        let marks = Marks::of(kind, &event);
+        let body = encode(kind, &event)
             .map_err(|_| AuditUnavailable::Refused("the record is longer than 1 MiB".to_owned()))?;
         let told = (event.phase == Phase::Outcome).then_some(event);
-        self.queue.push(&body, told)
+        self.queue.push(&body, marks, told)
     }
 }
 
@@ -326,6 +338,7 @@ fn writer(
         clock: settings.clock,
         durable: Arc::new(AtomicU64::new(chain.next())),
         feed: Arc::default(),
+        gists: Arc::default(),
         sealer: Sealer::new(&uid, &settings.version),
         chain,
         current,
@@ -362,6 +375,8 @@ fn go_on(
         file,
         length,
         since,
+        // What an earlier process wrote to it is not known.
+        gist: None,
     })
 }
 
@@ -373,10 +388,12 @@ fn first_time(path: &Path) -> Option<Timestamp> {
 }
 
 fn record_cut(writer: &mut Writer, clock: &dyn Clock, cut: &Cut) -> io::Result<()> {
-    let body = encode(Kind::REPAIR, &cut_event(clock.now(), cut))
-        .map_err(|_| io::Error::other("the record is too long"))?;
+    let event = cut_event(clock.now(), cut);
+    let body =
+        encode(Kind::REPAIR, &event).map_err(|_| io::Error::other("the record is too long"))?;
     let mut load = Load {
         ends: vec![body.len()],
+        marks: vec![Marks::of(Kind::REPAIR, &event)],
         bodies: body,
         ..Load::default()
     };

@@ -17,12 +17,14 @@ use crate::{
     disk::{Disk, SegmentFile, write_all},
     feed::Feed,
     gather::Gather,
+    gist::{Gist, Gists},
     journal::{JOURNAL, Journal},
     line::Sealer,
     lock::DirLock,
     primary::{Anchor, Committing, Primary},
     queue::{Load, Queue, Undone},
     segment::Segment,
+    terms::Marks,
     trail::TrailObserver,
 };
 
@@ -44,6 +46,8 @@ pub(crate) struct Writer {
     pub(crate) durable: Arc<AtomicU64>,
     /// Where it is told what became durable.
     pub(crate) feed: Arc<Feed>,
+    /// Where it leaves what it knows of the segments it sealed.
+    pub(crate) gists: Arc<Gists>,
     /// Held as long as this may write.
     pub(crate) lock: DirLock,
     /// Where records are durable, if not here, and where the trail stands there.
@@ -91,6 +95,8 @@ pub(crate) struct Current {
     pub(crate) length: u64,
     /// When its first record was written.
     pub(crate) since: Timestamp,
+    /// What it holds, where all of it was written here.
+    pub(crate) gist: Option<Gist>,
 }
 
 /// A step at the disk that failed.
@@ -131,10 +137,21 @@ impl Writer {
         self.lines = lines;
         written?;
         self.chain.head = sealed.head;
+        self.note(&links, &load.marks);
         // Before the number: who sees it finds what was told.
         self.feed.tell(&links, load.events.drain(..));
         self.durable.store(self.chain.next(), Ordering::Release);
         Ok(first)
+    }
+
+    /// Notes what the current segment got.
+    fn note(&mut self, links: &[Link], marks: &[Marks]) {
+        let current = self.current.as_mut();
+        if let Some(gist) = current.and_then(|current| current.gist.as_mut()) {
+            for (link, marks) in links.iter().zip(marks) {
+                gist.add(link.hash, marks);
+            }
+        }
     }
 
     fn append(
@@ -189,6 +206,12 @@ impl Writer {
         if let Some(journal) = &mut self.journal {
             current.settle(journal)?;
         }
+        if let Some(gist) = current.gist.take() {
+            self.gists.put(Gist {
+                bytes: current.length,
+                ..gist
+            });
+        }
         self.begin_segment(first)
     }
 
@@ -210,6 +233,7 @@ impl Writer {
             file,
             length: 0,
             since: self.clock.now(),
+            gist: Some(Gist::begin(first)),
         })
     }
 

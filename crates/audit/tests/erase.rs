@@ -126,6 +126,7 @@ async fn the_archive_forgets_too_what_is_only_there_included() {
         archive: Some(archive.clone()),
         hot_days,
         retention_days: 90,
+        written: None,
     };
     keeper(30).keep(after(1), &trail).await.unwrap();
     let whole = segments(dir.path()).len();

@@ -64,6 +64,7 @@ fn keeper(dir: &Path, archive: Option<&Path>) -> Keeper {
         archive: archive.map(open),
         hot_days: 90,
         retention_days: 365,
+        written: None,
     }
 }
 
@@ -301,35 +302,4 @@ async fn a_search_reads_only_the_segments_that_may_hold_it() {
     let kept = keeper.keep(clock.now(), &trail).await.unwrap();
     assert_eq!(kept.indexed, 1);
     assert_eq!(search(dir.path(), subject).unwrap().count(), 3);
-}
-
-/// An index as it was kept when it held a hash of its segment's file too.
-fn with_hash(index: &[u8]) -> Vec<u8> {
-    let (head, rest) = index.split_at(64);
-    assert_eq!(&head[..8], b"hpindex2");
-    [b"hpindex1", &head[8..], &[7; 32], rest].concat()
-}
-
-#[tokio::test]
-async fn an_index_of_the_form_before_is_still_read() {
-    let (dir, clock) = (quick_dir(), SetClock::new());
-    let trail = open(dir.path(), &clock);
-    let keeper = keeper(dir.path(), None);
-    for day in 0..30 {
-        live_a_day(&trail, &clock, &keeper, day).await;
-    }
-    for name in names(dir.path(), ".index") {
-        let path = dir.path().join(name);
-        fs::write(&path, with_hash(&fs::read(&path).unwrap())).unwrap();
-    }
-    let kept = keeper.keep(clock.now(), &trail).await.unwrap();
-    assert_eq!(kept.indexed, 0, "none is made again");
-    let subject = Query {
-        subject: Some("user-17".to_owned()),
-        ..Query::default()
-    };
-    let found = search(dir.path(), subject).unwrap();
-    assert!(found.skipped_segments() >= 26);
-    assert_eq!(found.count(), 3);
-    verify(dir.path(), None, |_| {}).unwrap();
 }

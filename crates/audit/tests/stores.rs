@@ -62,6 +62,7 @@ impl Case {
             archive: Some(archive(&store, store.environment())),
             hot_days: 30,
             retention_days: 90,
+            written: None,
         };
         Self {
             dir,

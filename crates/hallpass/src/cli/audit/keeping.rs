@@ -29,6 +29,7 @@ impl Archive {
             archive: archive(&audit)?,
             hot_days: audit.hot_days,
             retention_days: audit.retention_days,
+            written: None,
         };
         let version = env!("CARGO_PKG_VERSION");
         let settings = TrailSettings::new(audit.dir, Arc::new(SystemClock), version);

@@ -48,6 +48,7 @@ pub(super) fn start(beside: &Beside<'_>, tasks: &Tasks) -> Result<(), Stop> {
         archive: archive(audit)?,
         hot_days: audit.hot_days,
         retention_days: audit.retention_days,
+        written: Some(beside.progress.clone()),
     };
     let (log, metrics) = (beside.log.clone(), beside.metrics.clone());
     let board = beside.board.clone();
