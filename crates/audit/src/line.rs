@@ -1,7 +1,5 @@
 //! A record's line: how it is sealed, and how a seal is checked.
 
-use std::io::Write;
-
 use serde::Deserialize;
 
 use crate::{
@@ -124,8 +122,7 @@ impl Sealer {
 
 fn push_number(lines: &mut Vec<u8>, before: &[u8], number: u64) {
     lines.extend_from_slice(before);
-    // Writing to a vector does not fail.
-    let _ = write!(lines, "{number}");
+    lines.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 fn push_hash(lines: &mut Vec<u8>, hash: Hash) {

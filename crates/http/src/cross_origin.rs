@@ -1,7 +1,8 @@
 //! Pages of other origins: who may read answers, and whose cookies count.
 
+use axum::body::Body;
 use hallpass_core::{caller::Scheme, code::Code, refusal::Refusal};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 /// Headers a page may send.
 const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, openai-organization, \
@@ -59,14 +60,17 @@ impl Origins {
         self.listed.contains(origin) || self.own.contains(origin)
     }
 
-    /// Whether a request is a browser's question before the real one.
-    pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-        *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+    /// The answer to a browser's question before the real request, before any
+    /// credential is looked at; none where it is no such question.
+    pub(crate) fn preflight<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let (method, headers) = (request.method(), request.headers());
+        let asks = headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        (method == Method::OPTIONS && asks).then(|| self.allowance(headers))
     }
 
-    /// The answer to such a question, before any credential is looked at.
-    pub(crate) fn preflight(&self, headers: &HeaderMap) -> Response<axum::body::Body> {
-        let mut response = Response::new(axum::body::Body::empty());
+    /// What a page may send.
+    fn allowance(&self, headers: &HeaderMap) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let answer = response.headers_mut();
         answer.insert(
@@ -184,7 +188,7 @@ mod tests {
                 "{hostile}"
             );
             assert_eq!(answer[header::VARY], "origin");
-            let preflight = origins().preflight(&headers(&[("origin", hostile)]));
+            let preflight = origins().allowance(&headers(&[("origin", hostile)]));
             assert!(
                 !preflight
                     .headers()

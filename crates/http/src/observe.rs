@@ -23,7 +23,6 @@ use crate::{
     answer::{ErrorShape, Told, refused},
     app::App,
     credentials::Surface,
-    cross_origin::Origins,
     facts, front_guard,
     handlers::fallback,
     headers,
@@ -68,13 +67,23 @@ pub(crate) async fn observe(
     let version = request.version();
     let mut trace = begin_trace(&app, &facts, &request);
     request.extensions_mut().insert(facts.clone());
-    let answering = pin!(async {
-        match surface {
-            Surface::Admin => answered(&app, &facts, surface, route, request).await,
-            Surface::Public => across_origins(&app, &facts, route, request).await,
+    let pages = match surface {
+        Surface::Public => Some(app.origins()),
+        Surface::Admin => None,
+    };
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let preflight = pages.and_then(|pages| pages.preflight(&request));
+    let mut response = match preflight {
+        Some(response) => response,
+        None => {
+            let answering = pin!(answered(&app, &facts, surface, route, request));
+            let mut response = trace.scope(answering).await;
+            if let Some(pages) = pages {
+                pages.expose(origin.as_ref(), response.headers_mut());
+            }
+            response
         }
-    });
-    let mut response = trace.scope(answering).await;
+    };
     headers::harden(response.headers_mut(), facts.route, app.https());
     if let Ok(id) = HeaderValue::from_str(facts.id.as_str()) {
         response.headers_mut().insert(facts::REQUEST_ID, id);
@@ -114,23 +123,6 @@ fn begin_trace(app: &App, facts: &RequestFacts, request: &Request) -> RequestSpa
         },
     };
     app.traces().begin(&head, request.headers())
-}
-
-/// The answer, as far as a page of another origin may read it.
-async fn across_origins(
-    app: &App,
-    facts: &Arc<RequestFacts>,
-    route: Route,
-    request: Request,
-) -> Response {
-    if Origins::is_preflight(request.method(), request.headers()) {
-        return app.origins().preflight(request.headers());
-    }
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = answered(app, facts, Surface::Public, route, request).await;
-    app.origins()
-        .expose(origin.as_ref(), response.headers_mut());
-    response
 }
 
 /// The handler's answer; a defect in it ends this request and nothing else.

@@ -46,7 +46,9 @@ impl<'b> Minted<'b> {
                 minted: self,
                 grant,
             }),
-            Err(refusal) => Err(self.withhold(refusal).await),
+            // Boxed, as all that is rare and large is here: a request's future
+            // is moved as a whole, with room for whatever it may come to.
+            Err(refusal) => Err(Box::pin(self.withhold(refusal)).await),
         }
     }
 
@@ -130,7 +132,7 @@ impl Recorded<'_> {
     /// profile or the lineage was revoked since the request was let in.
     pub async fn close_audit(self) -> Result<Issued, Refusal> {
         if let Some(refusal) = self.minted.revoked_meanwhile(&self.grant).await {
-            return Err(self.give_up(refusal).await);
+            return Err(Box::pin(self.give_up(refusal)).await);
         }
         let Minted {
             slip,

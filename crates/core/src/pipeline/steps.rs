@@ -116,7 +116,7 @@ impl<'b> AuditSlip<'b> {
                 let profile = ask.profile.as_deref();
                 let profile = profile.and_then(|name| policy.profiles.get(name));
                 let profile = profile.map(|profile| profile.name.clone());
-                Err(self.refuse_mint(refusal, profile, ask.mode).await)
+                Err(Box::pin(self.refuse_mint(refusal, profile, ask.mode)).await)
             }
         }
     }
@@ -246,7 +246,7 @@ impl<'b> Permit<'b> {
             .broker
             .within_budget(&self.terms.role, &caller.subject, now);
         if let Err(refusal) = within {
-            return Err(self.refuse(refusal).await);
+            return Err(Box::pin(self.refuse(refusal)).await);
         }
         match Taken::take(parts, &policy, caller, &self.terms, of).await {
             Ok(taken) => Ok(Admission {
@@ -255,7 +255,7 @@ impl<'b> Permit<'b> {
                 of: self.of,
                 taken,
             }),
-            Err(refusal) => Err(self.refuse(refusal).await),
+            Err(refusal) => Err(Box::pin(self.refuse(refusal)).await),
         }
     }
 

@@ -229,14 +229,14 @@ async fn issue_known(
     let headers = &asked.parts.headers;
     let named = match idempotency::key(headers, slip.caller()) {
         Ok(named) => named,
-        Err(refusal) => return Err(slip.refuse(refusal).await),
+        Err(refusal) => return Err(Box::pin(slip.refuse(refusal)).await),
     };
     let bytes = place.aside(body::read(headers, asked.body)).await;
     let ask = bytes.flatten();
     let ask = ask.and_then(|bytes| Ok(((asked.read)(&bytes)?, bytes)));
     let (ask, bytes) = match ask {
         Ok(ask) => ask,
-        Err(refusal) => return Err(slip.refuse(refusal).await),
+        Err(refusal) => return Err(Box::pin(slip.refuse(refusal)).await),
     };
     let permit = step("authorise", slip.authorise(&ask)).await?;
     let Some(key) = named else {
@@ -246,7 +246,7 @@ async fn issue_known(
     let turn = place.aside(app.replays().turn(&key, fingerprint)).await;
     let turn = match turn {
         Ok(turn) => turn,
-        Err(refusal) => return Err(permit.into_slip().refuse(refusal).await),
+        Err(refusal) => return Err(Box::pin(permit.into_slip().refuse(refusal)).await),
     };
     match turn {
         Turn::First(first) => {
@@ -254,9 +254,9 @@ async fn issue_known(
             first.answer(&issued, life(app, &issued));
             issued.map(Given::new)
         }
-        Turn::Again(Ok(issued)) => give_again(permit.into_slip(), issued).await,
-        Turn::Again(Err(refusal)) => Err(permit.into_slip().refuse(refusal).await),
-        Turn::Other => Err(permit.into_slip().refuse(idempotency::conflict()).await),
+        Turn::Again(Ok(issued)) => Box::pin(give_again(permit.into_slip(), issued)).await,
+        Turn::Again(Err(refusal)) => Err(Box::pin(permit.into_slip().refuse(refusal)).await),
+        Turn::Other => Err(Box::pin(permit.into_slip().refuse(idempotency::conflict())).await),
     }
 }
 
@@ -322,7 +322,7 @@ pub(crate) async fn enter<'a>(
         Err(refusal) => {
             let caller = Some(slip.caller().subject.clone());
             Err(Refused {
-                refusal: slip.refuse(refusal).await,
+                refusal: Box::pin(slip.refuse(refusal)).await,
                 caller,
             })
         }
