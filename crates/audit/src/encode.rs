@@ -1,5 +1,7 @@
 //! A record's body: everything but its number and its place in the chain.
 
+use std::cell::RefCell;
+
 use hallpass_core::{audit::AuditEvent, request::RequestFacts};
 use jiff::fmt::temporal::DateTimePrinter;
 
@@ -17,11 +19,28 @@ const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
+/// Room that a thread keeps for the bodies it writes, in bytes.
+const KEPT_ROOM: usize = 1 << 16;
+
+thread_local! {
+    /// Where a thread writes one body after the other: room it used a moment
+    /// ago is in the processor's cache, new room is not.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends this thread's room for a body.
+pub(crate) fn in_room<T>(write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    ROOM.with_borrow_mut(|body| {
+        body.clear();
+        body.shrink_to(KEPT_ROOM);
+        write(body)
+    })
+}
+
 /// Writes a record's body, still open within `unmapped.hallpass`, so that the
 /// seal can go on within it.
-pub(crate) fn encode(kind: Kind, event: &AuditEvent) -> Result<Vec<u8>, TooLarge> {
-    let mut body = Vec::with_capacity(1536);
-    let mut record = Object::begin(&mut body);
+pub(crate) fn encode(body: &mut Vec<u8>, kind: Kind, event: &AuditEvent) -> Result<(), TooLarge> {
+    let mut record = Object::begin(body);
     write_base(&mut record, kind, event);
     write_class(&mut record, kind, event);
     let request = event.request.as_deref();
@@ -43,7 +62,7 @@ pub(crate) fn encode(kind: Kind, event: &AuditEvent) -> Result<Vec<u8>, TooLarge
     if body.len() + MAX_SEAL > MAX_LINE {
         return Err(TooLarge);
     }
-    Ok(body)
+    Ok(())
 }
 
 /// What every OCSF event has.

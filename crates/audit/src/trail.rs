@@ -20,7 +20,7 @@ use hallpass_core::{
 
 use crate::{
     disk::{Disk, LocalDisk},
-    encode::encode,
+    encode::{TooLarge, encode, in_room},
     feed::{Ear, Feed},
     gist::{Gist, Gists},
     journal::{Beyond, Journal},
@@ -257,10 +257,13 @@ impl Trail {
     > {
         let kind = Kind::of(&event);
         let marks = Marks::of(kind, &event);
-        let body = encode(kind, &event)
-            .map_err(|_| AuditUnavailable::Refused("the record is longer than 1 MiB".to_owned()))?;
-        let told = (event.phase == Phase::Outcome).then_some(event);
-        self.queue.push(&body, marks, told)
+        in_room(|body| {
+            encode(body, kind, &event).map_err(|TooLarge| {
+                AuditUnavailable::Refused("the record is longer than 1 MiB".to_owned())
+            })?;
+            let told = (event.phase == Phase::Outcome).then_some(event);
+            self.queue.push(body, marks, told)
+        })
     }
 }
 
@@ -389,8 +392,9 @@ fn first_time(path: &Path) -> Option<Timestamp> {
 
 fn record_cut(writer: &mut Writer, clock: &dyn Clock, cut: &Cut) -> io::Result<()> {
     let event = cut_event(clock.now(), cut);
-    let body =
-        encode(Kind::REPAIR, &event).map_err(|_| io::Error::other("the record is too long"))?;
+    let mut body = Vec::new();
+    encode(&mut body, Kind::REPAIR, &event)
+        .map_err(|TooLarge| io::Error::other("the record is too long"))?;
     let mut load = Load {
         ends: vec![body.len()],
         marks: vec![Marks::of(Kind::REPAIR, &event)],

@@ -14,7 +14,7 @@ use sqlx::{
 };
 
 use crate::{
-    packed::{pack, unpack},
+    packed::{bits, pack, unpack},
     rows::{damaged, get, id, millis, optional_id, parsed, time},
 };
 
@@ -59,6 +59,11 @@ impl<'a> Detail<'a> {
 /// A grant's id as it is stored.
 pub(crate) fn id_bytes(id: &GrantId) -> Vec<u8> {
     pack("gr_", id.as_str())
+}
+
+/// The bits of a grant's id, where it is of Hallpass's own form.
+pub(crate) fn id_bits(id: &GrantId) -> Option<[u8; 16]> {
+    bits("gr_", id.as_str())
 }
 
 /// A lineage's id as it is stored, where it is.

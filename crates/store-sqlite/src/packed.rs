@@ -29,7 +29,8 @@ fn kept(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn bits(prefix: &str, text: &str) -> Option<[u8; 16]> {
+/// The bits of an id of Hallpass's own form.
+pub(crate) fn bits(prefix: &str, text: &str) -> Option<[u8; 16]> {
     let digits = text.strip_prefix(prefix)?.as_bytes();
     if digits.len() != 32 {
         return None;
