@@ -6,9 +6,10 @@ use std::{collections::VecDeque, io, mem, sync::Mutex};
 use crate::{
     chain::Hash,
     line::hash_of,
+    marks::Marks,
     queue::held,
     segment::{Lines, Segment},
-    terms::{Marks, Terms},
+    terms::Terms,
 };
 
 /// What a record takes, about: what is made of it is given room at once.

@@ -87,6 +87,7 @@ mod keep;
 mod latest;
 mod line;
 mod lock;
+mod marks;
 mod merkle;
 mod notary;
 mod ocsf;

@@ -19,7 +19,7 @@ use hallpass_core::{
 
 use crate::{
     gather::{Company, Gather},
-    terms::Marks,
+    marks::Marks,
 };
 
 /// Why a load is not durable.

@@ -26,6 +26,7 @@ use crate::{
     journal::{Beyond, Journal},
     line::Sealer,
     lock::DirLock,
+    marks::Marks,
     ocsf::Kind,
     primary::{Anchor, Primary},
     queue::{Load, Queue, held},
@@ -33,7 +34,6 @@ use crate::{
     segment::{Lines, Segment},
     stall::StallWatch,
     stored::StoredRecord,
-    terms::Marks,
     writer::{Current, Elsewhere, Writer},
 };
 

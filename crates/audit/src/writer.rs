@@ -21,10 +21,10 @@ use crate::{
     journal::{JOURNAL, Journal},
     line::Sealer,
     lock::DirLock,
+    marks::Marks,
     primary::{Anchor, Committing, Primary},
     queue::{Load, Queue, Undone},
     segment::Segment,
-    terms::Marks,
     trail::TrailObserver,
 };
 
