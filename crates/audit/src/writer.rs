@@ -206,13 +206,15 @@ impl Writer {
         if let Some(journal) = &mut self.journal {
             current.settle(journal)?;
         }
+        let next = self.begin_segment(first)?;
+        // Not before: the last segment of a directory counts as not sealed.
         if let Some(gist) = current.gist.take() {
             self.gists.put(Gist {
                 bytes: current.length,
                 ..gist
             });
         }
-        self.begin_segment(first)
+        Ok(next)
     }
 
     fn begin_segment(&self, first: u64) -> Result<Current, Fault> {
