@@ -273,10 +273,16 @@ pub(crate) fn make_missing(
     let mut made = 0;
     for segment in sealed {
         let known = known.remove(&segment.first);
-        let index = Index::open(dir, segment.first);
-        let good = index.is_some_and(|index| index.is_current() && index.fits(segment));
-        if good && path(dir, segment.first, HASHES).exists() {
-            continue;
+        let index = Index::open(dir, segment.first).filter(|index| index.fits(segment));
+        if let Some(index) = index
+            && path(dir, segment.first, HASHES).exists()
+        {
+            if index.is_current() {
+                continue;
+            }
+            // The hashes that were kept are not replaced by those of a segment
+            // that was changed since.
+            confirm(dir, segment)?;
         }
         let length = segment.path.metadata()?.len();
         let gist = match known.filter(|gist| gist.bytes == length) {

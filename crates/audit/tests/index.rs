@@ -242,3 +242,27 @@ async fn an_index_of_an_older_form_is_read_and_made_anew_where_its_segment_is() 
         assert_eq!(keep(&keeper, &trail).await, 0, "none is made twice");
     }
 }
+
+#[tokio::test]
+async fn what_was_kept_of_a_segment_that_was_changed_is_not_replaced_with_its_old_index() {
+    let dir = quick_dir();
+    let trail = open(dir.path());
+    append_all(&trail, (0..3).map(event)).await;
+    let keeper = keeper(dir.path(), None);
+    keep(&keeper, &trail).await;
+    for (name, content) in beside(dir.path()) {
+        if name.ends_with(".index") {
+            fs::write(dir.path().join(name), of_old(&content, false)).unwrap();
+        }
+    }
+    let before = beside(dir.path());
+    // Another hash of another record, as whoever changes one would write it.
+    let changed = segments(dir.path()).remove(0);
+    let other = fs::read_to_string(&segments(dir.path())[1]).unwrap();
+    let text = fs::read_to_string(&changed).unwrap();
+    let hash = |text: &str| text[text.len() - 70..text.len() - 6].to_owned();
+    fs::write(&changed, text.replace(&hash(&text), &hash(&other))).unwrap();
+    let refused = keeper.keep(StillClock.now(), &trail).await.unwrap_err();
+    assert!(refused.to_string().contains("record 0: "), "{refused}");
+    assert_eq!(before, beside(dir.path()));
+}
